@@ -1,0 +1,5 @@
+/** Mixed precision. */
+@NullMarked
+package org.yoloddp.amp;
+
+import org.jspecify.annotations.NullMarked;

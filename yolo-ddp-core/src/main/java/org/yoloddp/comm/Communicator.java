@@ -1,0 +1,168 @@
+package org.yoloddp.comm;
+
+import java.time.Duration;
+
+/**
+ * One rank's membership in a group of ranks that run collectives together.
+ *
+ * <p>Every rank of the group submits the same collectives in the same order; a submission returns
+ * at once, and each group executes in order of submission. Each collective carries a fingerprint
+ * (group, sequence number, operation, type, length, tag); ranks that differ all fail with a {@link
+ * CollectiveMismatchException}. After the first failure, and after {@link #abort}, every pending
+ * and later collective of the group fails on all ranks with the same cause.
+ *
+ * <p>Thread-safe, but the order of submission is the caller's to keep.
+ */
+public interface Communicator extends AutoCloseable {
+
+    /**
+     * Returns this member's number in the group.
+     *
+     * @return the rank, from 0 to {@code size() - 1}
+     */
+    int rank();
+
+    /**
+     * Returns the number of members.
+     *
+     * @return the size, 1 or more
+     */
+    int size();
+
+    /**
+     * Returns the name of the group.
+     *
+     * @return the name, {@code world} for the group of all ranks
+     */
+    String group();
+
+    /**
+     * Returns the longest that a collective may take before it fails.
+     *
+     * @return the deadline
+     */
+    Duration deadline();
+
+    /**
+     * Allocates zeroed memory that this communicator can exchange without copying.
+     *
+     * @param dtype the element type
+     * @param count the number of elements
+     * @return a buffer, aligned to 64 bytes
+     */
+    CommBuffer allocate(DType dtype, long count);
+
+    /**
+     * Wraps memory of somebody else.
+     *
+     * @param address the address of the first element
+     * @param dtype the element type
+     * @param count the number of elements
+     * @param device where the memory lives
+     * @param owner what keeps the memory alive
+     * @return a buffer over it
+     */
+    CommBuffer wrap(long address, DType dtype, long count, MemoryDevice device, Object owner);
+
+    /**
+     * Combines the buffers of all ranks; each ends with its own copy of the result.
+     *
+     * @param buffer contribution and result
+     * @param op how to combine
+     * @param producer the stream that fills the buffer
+     * @param tag names the collective in messages, and must be the same on all ranks
+     * @return the pending work
+     */
+    Work allReduce(CommBuffer buffer, ReduceOp op, ComputeStream producer, String tag);
+
+    /**
+     * Copies the root's buffer to all ranks.
+     *
+     * @param buffer source on the root, destination elsewhere
+     * @param root the source's rank
+     * @param producer the stream that fills the buffer
+     * @param tag names the collective
+     * @return the pending work
+     */
+    Work broadcast(CommBuffer buffer, int root, ComputeStream producer, String tag);
+
+    /**
+     * Combines the buffers of all ranks and leaves each rank its share of the result, in place.
+     *
+     * @param buffer the contribution; afterwards the share of rank r, that is {@code counts[r]}
+     *     elements behind those of the ranks before it, holds the result and the rest is undefined
+     * @param counts the number of elements of each rank's share; their sum is the buffer's count
+     * @param op how to combine
+     * @param producer the stream that fills the buffer
+     * @param tag names the collective
+     * @return the pending work
+     */
+    Work reduceScatter(
+            CommBuffer buffer, long[] counts, ReduceOp op, ComputeStream producer, String tag);
+
+    /**
+     * Collects every rank's share on all ranks, in place.
+     *
+     * @param buffer holds this rank's share at its place behind those of the ranks before it;
+     *     afterwards all shares
+     * @param counts the number of elements of each rank's share, 0 allowed; their sum is the
+     *     buffer's count
+     * @param producer the stream that fills the buffer
+     * @param tag names the collective
+     * @return the pending work
+     */
+    Work allGather(CommBuffer buffer, long[] counts, ComputeStream producer, String tag);
+
+    /**
+     * Sends a buffer to one rank, which calls {@link #recv}.
+     *
+     * @param buffer what to send
+     * @param destination the receiver
+     * @param producer the stream that fills the buffer
+     * @param tag names the message
+     * @return the pending work
+     */
+    Work send(CommBuffer buffer, int destination, ComputeStream producer, String tag);
+
+    /**
+     * Receives a buffer from one rank, which calls {@link #send}.
+     *
+     * @param buffer where to put it
+     * @param source the sender
+     * @param producer the stream that used the buffer before
+     * @param tag names the message
+     * @return the pending work
+     */
+    Work recv(CommBuffer buffer, int source, ComputeStream producer, String tag);
+
+    /**
+     * Waits for all ranks.
+     *
+     * @param tag names the barrier
+     * @return the pending work
+     */
+    Work barrier(String tag);
+
+    /**
+     * Makes a group of some ranks, with an order and sequence numbers of its own. Every rank of
+     * this group calls it with the same arguments.
+     *
+     * @param name the name of the new group
+     * @param ranks the members, as ranks of this group, in the order of their new ranks
+     * @return the new group on a member
+     * @throws IllegalArgumentException if this rank is not among them
+     */
+    Communicator split(String name, int... ranks);
+
+    /**
+     * Fails every pending and later collective of this group, and of the groups split from it, on
+     * all ranks.
+     *
+     * @param cause why
+     */
+    void abort(Throwable cause);
+
+    /** Leaves the group; collectives that others still expect of this rank fail. Idempotent. */
+    @Override
+    void close();
+}

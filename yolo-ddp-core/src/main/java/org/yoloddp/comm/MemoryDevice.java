@@ -1,0 +1,18 @@
+package org.yoloddp.comm;
+
+/**
+ * Where memory lives.
+ *
+ * @param type the kind, such as {@code cpu} or {@code cuda}
+ * @param index the number of the device, 0 for the host
+ */
+public record MemoryDevice(String type, int index) {
+
+    /** The host's memory. */
+    public static final MemoryDevice HOST = new MemoryDevice("cpu", 0);
+
+    @Override
+    public String toString() {
+        return equals(HOST) ? type : type + ":" + index;
+    }
+}

@@ -1,0 +1,41 @@
+package org.yoloddp.comm;
+
+import java.time.Duration;
+import java.util.Optional;
+
+/** A collective that was submitted. Thread-safe. */
+public interface Work {
+
+    /**
+     * Waits until the collective is done on <em>all</em> ranks, so that its buffers may be used
+     * again.
+     *
+     * @param deadline how long to wait
+     * @throws CollectiveMismatchException if the ranks did not ask for the same
+     * @throws RankFailedException if another rank failed or left
+     * @throws CollectiveTimeoutException if a rank did not come in time
+     */
+    void await(Duration deadline);
+
+    /**
+     * Makes later work of a stream wait for this collective; on the host this is {@link #await}
+     * with the communicator's own deadline.
+     *
+     * @param consumer the stream that reads the result
+     */
+    void orderBefore(ComputeStream consumer);
+
+    /**
+     * Tells whether the collective has ended, well or not.
+     *
+     * @return true once it has ended
+     */
+    boolean isDone();
+
+    /**
+     * Returns why the collective failed.
+     *
+     * @return the failure, empty while running and after success
+     */
+    Optional<Throwable> failure();
+}

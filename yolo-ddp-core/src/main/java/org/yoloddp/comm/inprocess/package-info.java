@@ -1,0 +1,5 @@
+/** The communicator between the threads of one JVM. */
+@NullMarked
+package org.yoloddp.comm.inprocess;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** Communicators: collectives over plain memory, without a word of tensors. */
+@NullMarked
+package org.yoloddp.comm;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** The library. */
+@NullMarked
+package org.yoloddp;
+
+import org.jspecify.annotations.NullMarked;
