@@ -1,0 +1,20 @@
+package org.yoloddp.train;
+
+/** Samples to train on. Shared by all ranks of a JVM, hence thread-safe. */
+public interface TrainingData {
+
+    /**
+     * Returns the number of samples.
+     *
+     * @return the number of samples
+     */
+    int size();
+
+    /**
+     * Starts to load the batches of one rank in one epoch.
+     *
+     * @param plan what to load
+     * @return the batches
+     */
+    BatchStream open(BatchPlan plan);
+}

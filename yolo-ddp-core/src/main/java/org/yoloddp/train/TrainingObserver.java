@@ -1,0 +1,51 @@
+package org.yoloddp.train;
+
+/**
+ * Watches a training. Called on one thread of rank 0, in order; an exception ends the training on
+ * all ranks and is thrown by {@code train()}.
+ */
+public interface TrainingObserver {
+
+    /**
+     * Before the first step.
+     *
+     * @param start what is about to be trained
+     */
+    default void onStart(TrainingStart start) {}
+
+    /**
+     * After each batch.
+     *
+     * @param report the batch
+     */
+    default void onStep(StepReport report) {}
+
+    /**
+     * After each epoch and its validation.
+     *
+     * @param report the epoch
+     * @param weights the weights after the epoch, for this call only
+     */
+    default void onEpoch(EpochReport report, WeightsView weights) {}
+
+    /**
+     * Before each validation.
+     *
+     * @param epoch the epoch, from 0
+     */
+    default void onValidation(int epoch) {}
+
+    /**
+     * After a training that ended as planned or was cancelled; not after a failure.
+     *
+     * @param report the training
+     */
+    default void onEnd(TrainingReport report) {}
+
+    /**
+     * After a failure, for closing what is open.
+     *
+     * @param cause why the training failed
+     */
+    default void onFailure(Throwable cause) {}
+}

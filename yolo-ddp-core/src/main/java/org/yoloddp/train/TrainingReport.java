@@ -1,0 +1,69 @@
+package org.yoloddp.train;
+
+import java.util.List;
+
+/**
+ * What a training did. Plain data without natives, valid for ever.
+ *
+ * @param outcome how it ended
+ * @param worldSize the number of ranks
+ * @param steps the number of batches on each rank
+ * @param epochs every finished epoch
+ * @param imagesPerSecond samples of all ranks per second of training, validation excluded
+ * @param stepMillisMedian the median duration of a batch on rank 0
+ * @param stepMillisP95 the 95th percentile of it
+ * @param commExposedMillis the median time that a step on rank 0 waited for communication
+ * @param parametersSha256 for each rank the SHA-256 of its parameters: little-endian bytes in
+ *     state-dict order, not averaged
+ * @param buffersSha256 for each rank the SHA-256 of its buffers after their last broadcast
+ */
+public record TrainingReport(
+        Outcome outcome,
+        int worldSize,
+        long steps,
+        List<EpochReport> epochs,
+        double imagesPerSecond,
+        double stepMillisMedian,
+        double stepMillisP95,
+        double commExposedMillis,
+        List<String> parametersSha256,
+        List<String> buffersSha256) {
+
+    /** How a training ended. */
+    public enum Outcome {
+        /** All epochs were trained. */
+        COMPLETED,
+        /** Ended early since the fitness didn't improve any more. */
+        STOPPED_EARLY,
+        /** Cancelled or interrupted. */
+        CANCELLED
+    }
+
+    /**
+     * Returns the largest value of a validation metric.
+     *
+     * @param metric the name, such as {@code mAP50}
+     * @return the value in the epoch where it was largest; NaN if it was never computed
+     */
+    public double best(String metric) {
+        return epochs.stream()
+                .flatMap(e -> e.validation().stream())
+                .mapToDouble(v -> v.metrics().getOrDefault(metric, Double.NaN))
+                .filter(v -> !Double.isNaN(v))
+                .max()
+                .orElse(Double.NaN);
+    }
+
+    /**
+     * Returns the last epoch.
+     *
+     * @return the last finished epoch
+     * @throws IllegalStateException if no epoch was finished
+     */
+    public EpochReport lastEpoch() {
+        if (epochs.isEmpty()) {
+            throw new IllegalStateException("no epoch was finished");
+        }
+        return epochs.get(epochs.size() - 1);
+    }
+}
