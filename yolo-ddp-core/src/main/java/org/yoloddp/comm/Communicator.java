@@ -1,6 +1,7 @@
 package org.yoloddp.comm;
 
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * One rank's membership in a group of ranks that run collectives together.
@@ -114,7 +115,9 @@ public interface Communicator extends AutoCloseable {
     Work allGather(CommBuffer buffer, long[] counts, ComputeStream producer, String tag);
 
     /**
-     * Sends a buffer to one rank, which calls {@link #recv}.
+     * Sends a buffer to one rank, which calls {@link #recv}. Messages keep their place in the order
+     * of submission like collectives do, so of two ranks that exchange one sends first and the
+     * other receives first.
      *
      * @param buffer what to send
      * @param destination the receiver
@@ -144,25 +147,40 @@ public interface Communicator extends AutoCloseable {
     Work barrier(String tag);
 
     /**
-     * Makes a group of some ranks, with an order and sequence numbers of its own. Every rank of
-     * this group calls it with the same arguments.
+     * Makes a group of some ranks, with an order and sequence numbers of its own. This is a
+     * collective that blocks: every rank of this group calls it with the same arguments, members of
+     * the new group or not.
      *
      * @param name the name of the new group
      * @param ranks the members, as ranks of this group, in the order of their new ranks
-     * @return the new group on a member
-     * @throws IllegalArgumentException if this rank is not among them
+     * @return the new group; empty on a rank that is not a member
      */
-    Communicator split(String name, int... ranks);
+    Optional<Communicator> split(String name, int... ranks);
+
+    /**
+     * Tells the failure channel where this rank is, so that a failure names phase and step. Cheap,
+     * never blocks, and not a collective.
+     *
+     * @param phase what the rank is doing, such as {@code train} or {@code validate}
+     * @param step the step it is about to do, counted since the start of training
+     */
+    void progress(String phase, long step);
 
     /**
      * Fails every pending and later collective of this group, and of the groups split from it, on
-     * all ranks.
+     * all ranks: with a {@link RankFailedException} that names this rank and holds the cause, or,
+     * if the cause is itself a {@link CommunicationException} or stems from one, with that one. The
+     * first failure of a group stays; later ones are ignored.
      *
      * @param cause why
      */
     void abort(Throwable cause);
 
-    /** Leaves the group; collectives that others still expect of this rank fail. Idempotent. */
+    /**
+     * Leaves the group and the groups split from it. Waits for collectives that all ranks have
+     * submitted; those that others still expect of this rank fail. Frees what this communicator
+     * allocated. Idempotent.
+     */
     @Override
     void close();
 }

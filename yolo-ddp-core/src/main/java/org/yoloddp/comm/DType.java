@@ -31,4 +31,13 @@ public enum DType {
     public int bytes() {
         return bytes;
     }
+
+    /**
+     * Tells floating-point types from integers.
+     *
+     * @return true for F16, BF16, F32 and F64
+     */
+    public boolean isFloating() {
+        return ordinal() <= F64.ordinal();
+    }
 }

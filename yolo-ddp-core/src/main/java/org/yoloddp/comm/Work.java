@@ -8,7 +8,10 @@ public interface Work {
 
     /**
      * Waits until the collective is done on <em>all</em> ranks, so that its buffers may be used
-     * again.
+     * again, and that also if it throws. A collective that is not done when the deadline passes, or
+     * that has taken longer than the communicator's own deadline since it was submitted, fails the
+     * whole group; use {@link #isDone} to look without consequences. An interrupt does not cut the
+     * waiting short; the thread's flag is kept.
      *
      * @param deadline how long to wait
      * @throws CollectiveMismatchException if the ranks did not ask for the same

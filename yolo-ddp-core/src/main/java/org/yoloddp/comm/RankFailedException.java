@@ -1,0 +1,129 @@
+package org.yoloddp.comm;
+
+import org.jspecify.annotations.Nullable;
+
+/** A rank threw, died, hung or left, and so the group cannot go on. Thrown on all ranks. */
+public final class RankFailedException extends CommunicationException {
+
+    private static final long serialVersionUID = 1L;
+
+    private final int rank;
+    private final String host;
+    private final long pid;
+    private final long step;
+    private final String operation;
+
+    private RankFailedException(
+            String message,
+            String group,
+            int rank,
+            String host,
+            long pid,
+            long step,
+            String operation,
+            @Nullable Throwable cause) {
+        super(message, group, cause);
+        this.rank = rank;
+        this.host = host;
+        this.pid = pid;
+        this.step = step;
+        this.operation = operation;
+    }
+
+    /**
+     * Creates the exception.
+     *
+     * @param group the name of the group
+     * @param rank the rank that failed, by number in the world
+     * @param host the host it ran on
+     * @param pid its process
+     * @param step the last step it reported, -1 if it reported none
+     * @param operation what it did then, such as {@code during barrier(tag 'start')}
+     * @param cause what it died of; null if it vanished without a word
+     * @return the exception
+     */
+    public static RankFailedException of(
+            String group,
+            int rank,
+            String host,
+            long pid,
+            long step,
+            String operation,
+            @Nullable Throwable cause) {
+        return new RankFailedException(
+                "Rank "
+                        + rank
+                        + " (process "
+                        + pid
+                        + " on "
+                        + host
+                        + ") failed"
+                        + (step < 0 ? "" : " at step " + step)
+                        + ", "
+                        + operation
+                        + " in group '"
+                        + group
+                        + "': "
+                        + (cause == null ? "it vanished without a word" : cause)
+                        + ". The other ranks cannot go on; mend what stopped rank "
+                        + rank
+                        + ".",
+                group,
+                rank,
+                host,
+                pid,
+                step,
+                operation,
+                cause);
+    }
+
+    /**
+     * Returns the rank that failed.
+     *
+     * @return the rank, by number in the world
+     */
+    public int rank() {
+        return rank;
+    }
+
+    /**
+     * Returns where it ran.
+     *
+     * @return the host
+     */
+    public String host() {
+        return host;
+    }
+
+    /**
+     * Returns its process.
+     *
+     * @return the process id
+     */
+    public long pid() {
+        return pid;
+    }
+
+    /**
+     * Returns the last step it reported by {@link Communicator#progress}.
+     *
+     * @return the step, -1 if unknown
+     */
+    public long step() {
+        return step;
+    }
+
+    /**
+     * Returns what it was doing.
+     *
+     * @return the operation
+     */
+    public String operation() {
+        return operation;
+    }
+
+    @Override
+    public RankFailedException copy() {
+        return of(group(), rank, host, pid, step, operation, getCause());
+    }
+}
