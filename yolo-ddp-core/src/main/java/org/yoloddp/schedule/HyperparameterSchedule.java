@@ -1,0 +1,71 @@
+package org.yoloddp.schedule;
+
+import java.util.Arrays;
+
+/** Learning rates by parameter group, momentum and accumulation, bound once to the plan. */
+@FunctionalInterface
+public interface HyperparameterSchedule {
+
+    /**
+     * Binds the schedule to a training.
+     *
+     * @param plan the length of the training and of its epochs
+     * @param groups how many parameter groups the optimizer has
+     * @return the hyperparameters as a function of the step
+     * @throws org.yoloddp.error.ConfigurationException if the schedule does not fit the plan
+     */
+    Bound bind(SchedulePlan plan, int groups);
+
+    /** Hyperparameters as a pure function of the step. */
+    @FunctionalInterface
+    interface Bound {
+
+        /**
+         * The hyperparameters in force during a step.
+         *
+         * @param step the number of the batch since the start, from 0
+         * @return the hyperparameters
+         */
+        Hyperparameters at(long step);
+
+        /**
+         * Whether the optimizer steps after this batch, because enough batches were accumulated.
+         *
+         * @param step the number of the batch since the start, from 0
+         * @return true when it does
+         */
+        default boolean updatesAfter(long step) {
+            return (step + 1) % at(step).accumulate() == 0;
+        }
+    }
+
+    /**
+     * One learning rate for all groups, the momentum that it gives, no accumulation.
+     *
+     * @param rate the learning rate
+     * @return the schedule
+     */
+    static HyperparameterSchedule of(LearningRate rate) {
+        return of(rate, 1);
+    }
+
+    /**
+     * One learning rate for all groups, the momentum that it gives, constant accumulation.
+     *
+     * @param rate the learning rate
+     * @param accumulate how many batches one optimizer step is made from
+     * @return the schedule
+     * @throws org.yoloddp.error.ConfigurationException if accumulate is below 1
+     */
+    static HyperparameterSchedule of(LearningRate rate, int accumulate) {
+        Checks.atLeast("batches to accumulate", accumulate, 1);
+        return (plan, groups) -> {
+            BoundRate bound = rate.bind(plan);
+            return step -> {
+                double[] rates = new double[groups];
+                Arrays.fill(rates, bound.at(step));
+                return new Hyperparameters(rates, bound.momentumAt(step), accumulate);
+            };
+        };
+    }
+}
