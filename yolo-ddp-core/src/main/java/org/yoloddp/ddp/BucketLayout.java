@@ -66,8 +66,7 @@ record BucketLayout(List<Bucket> buckets) {
         if (last >= 0) {
             Bucket bucket = full.get(last);
             long flags = aligned(bucket.count(), bucket.dtype());
-            full.set(
-                    last, new Bucket(bucket.dtype(), bucket.slots(), bucket.count(), flags));
+            full.set(last, new Bucket(bucket.dtype(), bucket.slots(), bucket.count(), flags));
         }
         return new BucketLayout(List.copyOf(full));
     }
