@@ -32,8 +32,7 @@ final class Checkpoint {
         ModuleTree.tensors(file, model)
                 .forEach(
                         (name, tensor) ->
-                                tensors.put(
-                                        name, WeightTensor.of(file, name, tensor, archive)));
+                                tensors.put(name, WeightTensor.of(file, name, tensor, archive)));
         if (tensors.isEmpty()) {
             throw WeightsException.badStructure(file, "its model has no tensors");
         }

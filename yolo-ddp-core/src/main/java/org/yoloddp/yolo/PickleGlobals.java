@@ -1,6 +1,7 @@
 package org.yoloddp.yolo;
 
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The globals that a checkpoint may name. Everything else is refused; those listed are only noted,
@@ -67,7 +68,7 @@ final class PickleGlobals {
                 || memberOf(global, "torch.nn.modules.", MODULES);
     }
 
-    static @org.jspecify.annotations.Nullable StorageType storage(String global) {
+    static @Nullable StorageType storage(String global) {
         for (StorageType type : StorageType.values()) {
             if (type.global().equals(global)) {
                 return type;

@@ -3,6 +3,7 @@ package org.yoloddp.yolo;
 import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -18,8 +19,8 @@ import java.util.Map;
  * <p>A pickle is a program for a stack machine; what makes it dangerous is that it may name any
  * callable and have it called. Here a name must be on the list of {@link PickleGlobals}, and a call
  * only notes what was asked for. Each opcode is at least a byte and makes at most one object, so
- * memory is bounded by the length of the input; nothing is visited recursively, so nesting and cycles
- * do no harm here.
+ * memory is bounded by the length of the input; nothing is visited recursively, so nesting and
+ * cycles do no harm here.
  */
 final class PickleReader {
 
@@ -189,11 +190,13 @@ final class PickleReader {
                 && parts.size() == 5
                 && "storage".equals(parts.get(0))
                 && parts.get(1) instanceof Global global
-                && PickleGlobals.storage(global.name()) instanceof StorageType type
                 && parts.get(2) instanceof String key
                 && parts.get(4) instanceof Long count
                 && count >= 0) {
-            return new PickledStorage(type, key, count);
+            StorageType type = PickleGlobals.storage(global.name());
+            if (type != null) {
+                return new PickledStorage(type, key, count);
+            }
         }
         throw malformed("a persistent reference that is not a storage");
     }
@@ -337,7 +340,7 @@ final class PickleReader {
         return Double.longBitsToDouble(Long.reverseBytes(in.getLong()));
     }
 
-    private String string(int length, java.nio.charset.Charset charset) {
+    private String string(int length, Charset charset) {
         if (length < 0 || length > in.remaining()) {
             throw malformed("text of " + Integer.toUnsignedString(length) + " bytes");
         }
@@ -351,8 +354,7 @@ final class PickleReader {
         while (in.get() != '\n') {
             // the position moves on
         }
-        return new String(
-                in.array(), start, in.position() - 1 - start, StandardCharsets.UTF_8);
+        return new String(in.array(), start, in.position() - 1 - start, StandardCharsets.UTF_8);
     }
 
     private WeightsException malformed(String what) {

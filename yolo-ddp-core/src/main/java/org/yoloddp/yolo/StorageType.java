@@ -1,6 +1,7 @@
 package org.yoloddp.yolo;
 
 import java.nio.ByteBuffer;
+import java.util.Locale;
 
 /** Element types of a checkpoint's storages. */
 enum StorageType {
@@ -38,7 +39,7 @@ enum StorageType {
             default ->
                     PACKAGE
                             + name().charAt(0)
-                            + name().substring(1).toLowerCase(java.util.Locale.ROOT)
+                            + name().substring(1).toLowerCase(Locale.ROOT)
                             + "Storage";
         };
     }

@@ -5,7 +5,9 @@ import ai.djl.ndarray.types.Shape;
 import java.nio.file.Path;
 import java.util.function.Supplier;
 
-/** One named tensor of a file of weights, in plain Java arrays; reading it needs no native engine. */
+/**
+ * One named tensor of a file of weights, in plain Java arrays; reading it needs no native engine.
+ */
 public final class WeightTensor {
 
     private final String name;
@@ -34,8 +36,7 @@ public final class WeightTensor {
                     file, name, "reaches beyond its storage of " + tensor.storage().count());
         }
         StridedReader reader = new StridedReader(tensor, archive.storage(tensor.storage()));
-        DataType type =
-                tensor.storage().type().floating() ? DataType.FLOAT32 : DataType.INT64;
+        DataType type = tensor.storage().type().floating() ? DataType.FLOAT32 : DataType.INT64;
         return new WeightTensor(
                 name, new Shape(tensor.shape()), type, reader::floats, reader::longs);
     }

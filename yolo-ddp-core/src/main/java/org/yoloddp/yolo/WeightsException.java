@@ -53,8 +53,7 @@ public class WeightsException extends YoloDdpException {
     }
 
     static WeightsException badStructure(Path file, String what) {
-        return new WeightsException(
-                file + " does not hold a YOLOv5 checkpoint: " + what, null);
+        return new WeightsException(file + " does not hold a YOLOv5 checkpoint: " + what, null);
     }
 
     static WeightsException badTensor(Path file, String tensor, String what) {
