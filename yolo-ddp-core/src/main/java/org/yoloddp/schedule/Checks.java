@@ -71,4 +71,15 @@ final class Checks {
                             + " milestones");
         }
     }
+
+    static void onePerGroup(int rates, int groups) {
+        if (rates != groups) {
+            throw new ConfigurationException(
+                    "each parameter group needs its learning rate: "
+                            + rates
+                            + " learning rates, "
+                            + groups
+                            + " parameter groups");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 package org.yoloddp.schedule;
 
 import java.util.Arrays;
+import java.util.List;
 
 /** Learning rates by parameter group, momentum and accumulation, bound once to the plan. */
 @FunctionalInterface
@@ -66,6 +67,27 @@ public interface HyperparameterSchedule {
                 Arrays.fill(rates, bound.at(step));
                 return new Hyperparameters(rates, bound.momentumAt(step), accumulate);
             };
+        };
+    }
+
+    /**
+     * A learning rate for each group, the momentum that the first one gives, no accumulation.
+     *
+     * @param rates the learning rates in the order of the optimizer's groups
+     * @return the schedule
+     * @throws org.yoloddp.error.ConfigurationException if there are none
+     */
+    static HyperparameterSchedule perGroup(LearningRate... rates) {
+        Checks.atLeast("learning rates by parameter group", rates.length, 1);
+        List<LearningRate> parts = List.of(rates);
+        return (plan, groups) -> {
+            Checks.onePerGroup(parts.size(), groups);
+            List<BoundRate> bound = parts.stream().map(rate -> rate.bind(plan)).toList();
+            return step ->
+                    new Hyperparameters(
+                            bound.stream().mapToDouble(rate -> rate.at(step)).toArray(),
+                            bound.get(0).momentumAt(step),
+                            1);
         };
     }
 }
