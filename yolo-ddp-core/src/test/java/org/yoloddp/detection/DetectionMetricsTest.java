@@ -3,7 +3,6 @@ package org.yoloddp.detection;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import java.util.ArrayList;
@@ -12,13 +11,14 @@ import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.yoloddp.testing.Golden;
 
 class DetectionMetricsTest {
 
     private static final List<String> NAMES = List.of("a", "b", "c", "d", "e", "f");
 
-    private final Golden tensors = Golden.tensors("metrics");
-    private final JsonObject golden = Golden.json("metrics");
+    private final GoldenTensors tensors = GoldenTensors.read("metrics");
+    private final JsonObject golden = Golden.json("metrics.json");
 
     @Test
     void thresholdsAreTheOriginalsFloats() {
@@ -49,12 +49,13 @@ class DetectionMetricsTest {
         for (JsonElement element : golden.getAsJsonArray("process_batch")) {
             JsonObject conflict = element.getAsJsonObject();
             List<Detection> detections = new ArrayList<>();
-            for (float[] r : matrix(conflict.getAsJsonArray("detections"))) {
+            for (float[] r : Golden.floatRows(conflict.getAsJsonArray("detections"))) {
                 detections.add(new Detection(r[0], r[1], r[2], r[3], r[4], (int) r[5]));
             }
             int[] masks =
-                    BoxMatcher.truePositives(detections, matrix(conflict.getAsJsonArray("labels")));
-            float[][] correct = matrix(conflict.getAsJsonArray("correct"));
+                    BoxMatcher.truePositives(
+                            detections, Golden.floatRows(conflict.getAsJsonArray("labels")));
+            float[][] correct = Golden.floatRows(conflict.getAsJsonArray("correct"));
             for (int d = 0; d < masks.length; d++) {
                 for (int t = 0; t < 10; t++) {
                     assertThat(masks[d] >> t & 1)
@@ -71,19 +72,20 @@ class DetectionMetricsTest {
             JsonObject c = element.getAsJsonObject();
             assertThat(
                             AveragePrecision.smooth(
-                                    doubles(c.getAsJsonArray("y")), c.get("f").getAsDouble()))
-                    .containsExactly(doubles(c.getAsJsonArray("out")), within(1e-12));
+                                    Golden.doubles(c.getAsJsonArray("y")),
+                                    c.get("f").getAsDouble()))
+                    .containsExactly(Golden.doubles(c.getAsJsonArray("out")), within(1e-12));
         }
         for (JsonElement element : golden.getAsJsonArray("compute_ap")) {
             JsonObject c = element.getAsJsonObject();
             double area =
                     AveragePrecision.area(
-                            doubles(c.getAsJsonArray("recall")),
-                            doubles(c.getAsJsonArray("precision")));
+                            Golden.doubles(c.getAsJsonArray("recall")),
+                            Golden.doubles(c.getAsJsonArray("precision")));
             assertThat(area).isCloseTo(c.get("ap").getAsDouble(), within(1e-12));
         }
         for (JsonElement element : golden.getAsJsonArray("fitness")) {
-            double[] f = doubles(element.getAsJsonObject().getAsJsonArray("p_r_map50_map"));
+            double[] f = Golden.doubles(element.getAsJsonObject().getAsJsonArray("p_r_map50_map"));
             assertThat(DetectionMetrics.fitness(f[2], f[3]))
                     .isEqualTo(element.getAsJsonObject().get("fitness").getAsDouble());
         }
@@ -162,7 +164,7 @@ class DetectionMetricsTest {
     private static void assertMetrics(DetectionMetrics actual, JsonObject expected) {
         assertThat(actual.detections()).isEqualTo(expected.get("detections").getAsInt());
         assertThat(actual.labels()).isEqualTo(expected.get("labels").getAsInt());
-        float[][] confusion = matrix(expected.getAsJsonArray("confusion_matrix"));
+        float[][] confusion = Golden.floatRows(expected.getAsJsonArray("confusion_matrix"));
         for (int i = 0; i < confusion.length; i++) {
             for (int k = 0; k < confusion.length; k++) {
                 assertThat(actual.confusion().get(i).get(k)).isEqualTo((long) confusion[i][k]);
@@ -183,7 +185,7 @@ class DetectionMetricsTest {
             assertThat(actual.classes()).isEmpty();
             return;
         }
-        double[] classes = doubles(expected.getAsJsonArray("classes"));
+        double[] classes = Golden.doubles(expected.getAsJsonArray("classes"));
         assertThat(actual.classes()).hasSize(classes.length);
         for (int i = 0; i < classes.length; i++) {
             ClassMetrics c = actual.classes().get(i);
@@ -195,9 +197,10 @@ class DetectionMetricsTest {
             for (int k = 0; k < keys.length; k++) {
                 assertThat(figures[k])
                         .as("%s of class %d", keys[k], i)
-                        .isCloseTo(doubles(expected.getAsJsonArray(keys[k]))[i], within(1e-9));
+                        .isCloseTo(
+                                Golden.doubles(expected.getAsJsonArray(keys[k]))[i], within(1e-9));
             }
-            double[] ap = doubles(expected.getAsJsonArray("ap").get(i).getAsJsonArray());
+            double[] ap = Golden.doubles(expected.getAsJsonArray("ap").get(i).getAsJsonArray());
             assertThat(c.averagePrecision().stream().mapToDouble(d -> d).toArray())
                     .containsExactly(ap, within(1e-9));
         }
@@ -221,21 +224,5 @@ class DetectionMetricsTest {
             }
         }
         return result.toArray(float[][]::new);
-    }
-
-    private static float[][] matrix(JsonArray array) {
-        float[][] result = new float[array.size()][];
-        for (int i = 0; i < result.length; i++) {
-            double[] row = doubles(array.get(i).getAsJsonArray());
-            result[i] = new float[row.length];
-            for (int k = 0; k < row.length; k++) {
-                result[i][k] = (float) row[k];
-            }
-        }
-        return result;
-    }
-
-    private static double[] doubles(JsonArray array) {
-        return array.asList().stream().mapToDouble(JsonElement::getAsDouble).toArray();
     }
 }

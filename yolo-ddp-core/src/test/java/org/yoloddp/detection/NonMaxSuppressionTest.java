@@ -6,24 +6,48 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.testing.Golden;
+import org.yoloddp.testing.SharedFiles;
 
 class NonMaxSuppressionTest {
 
-    private final Golden golden = Golden.tensors("nms");
+    private final GoldenTensors golden = GoldenTensors.read("nms");
 
     @TestFactory
     List<DynamicTest> syntheticCasesGiveTheOriginalsRowsInItsOrder() {
-        return Golden.json("nms").getAsJsonArray("cases").asList().stream()
+        return Golden.json("nms.json").getAsJsonArray("cases").asList().stream()
                 .map(JsonElement::getAsJsonObject)
                 .filter(c -> c.get("input").getAsString().startsWith("synthetic"))
                 .map(c -> DynamicTest.dynamicTest(c.toString(), () -> check(c)))
                 .toList();
+    }
+
+    @TestFactory
+    List<DynamicTest> realPredictionsGiveTheOriginalsRowsInItsOrder() throws IOException {
+        Path file = SharedFiles.require("golden/forward.safetensors");
+        float[] rows = GoldenTensors.read(Files.readAllBytes(file)).floats("eval_decoded");
+        return Golden.json("nms.json").getAsJsonArray("cases").asList().stream()
+                .map(JsonElement::getAsJsonObject)
+                .filter(c -> c.get("input").getAsString().equals("real"))
+                .map(c -> DynamicTest.dynamicTest(c.toString(), () -> checkReal(c, rows)))
+                .toList();
+    }
+
+    private void checkReal(JsonObject settings, float[] rows) {
+        for (int image = 0; image < 2; image++) {
+            NmsGolden.assertRows(
+                    NmsGolden.settings(settings).apply(rows, image * 6300 * 85, 6300, 85),
+                    golden.rows("case" + settings.get("index") + "/image" + image));
+        }
     }
 
     private void check(JsonObject settings) {

@@ -8,26 +8,21 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.util.Objects;
+import org.yoloddp.testing.Golden;
 
-/** Golden values of the test resources, read without the native engine. */
-record Golden(JsonObject header, ByteBuffer data) {
+/** Golden tensors, read without the native engine; bytes too, which DJL's reader lacks. */
+record GoldenTensors(JsonObject header, ByteBuffer data) {
 
-    static JsonObject json(String name) {
-        return JsonParser.parseString(new String(resource(name + ".json"), StandardCharsets.UTF_8))
-                .getAsJsonObject();
+    static GoldenTensors read(String name) {
+        return read(resource(name + ".safetensors"));
     }
 
-    static Golden tensors(String name) {
-        return tensors(resource(name + ".safetensors"));
-    }
-
-    static Golden tensors(byte[] file) {
+    static GoldenTensors read(byte[] file) {
         ByteBuffer buffer = ByteBuffer.wrap(file).order(ByteOrder.LITTLE_ENDIAN);
         int length = (int) buffer.getLong(0);
         String header = new String(file, 8, length, StandardCharsets.UTF_8);
         ByteBuffer data = buffer.slice(8 + length, file.length - 8 - length);
-        return new Golden(
+        return new GoldenTensors(
                 JsonParser.parseString(header).getAsJsonObject(),
                 data.order(ByteOrder.LITTLE_ENDIAN));
     }
@@ -62,8 +57,8 @@ record Golden(JsonObject header, ByteBuffer data) {
     }
 
     private static byte[] resource(String name) {
-        try (InputStream in = Golden.class.getResourceAsStream("/golden/" + name)) {
-            return Objects.requireNonNull(in, name).readAllBytes();
+        try (InputStream in = Golden.stream(name)) {
+            return in.readAllBytes();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
