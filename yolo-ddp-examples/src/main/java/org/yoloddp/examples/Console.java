@@ -15,6 +15,7 @@ import java.util.Locale;
 record Console(PrintWriter out, PrintWriter err, boolean terminal) {
 
     /** The process's own streams. */
+    @SuppressWarnings("SystemConsoleNull") // The start script tells; this is for Windows alone.
     static Console system() {
         String terminal = System.getProperty("yoloddp.terminal");
         return new Console(

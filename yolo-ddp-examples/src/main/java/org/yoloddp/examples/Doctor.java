@@ -19,7 +19,6 @@ final class Doctor {
         findings.add(cores());
         findings.add(memory());
         findings.add(cache());
-        findings.addAll(NativeFindings.examine());
         findings.add(gpus());
         findings.add(data());
         return findings;
@@ -87,7 +86,10 @@ final class Doctor {
     }
 
     private static Finding gpus() {
-        return Shell.ask("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
+        return Shell.ask(
+                        "nvidia-smi",
+                        "--query-gpu=name,memory.total,driver_version",
+                        "--format=csv,noheader")
                 .filter(text -> !text.isEmpty())
                 .map(
                         text ->

@@ -29,8 +29,7 @@ final class DoctorCommand implements Callable<Integer> {
             String state = "[" + finding.state().name().toLowerCase(Locale.ROOT) + "]";
             console.printf("%-10s %-12s %s", state, finding.subject(), finding.text());
         }
-        long missing =
-                findings.stream().filter(f -> f.state() == Finding.State.MISSING).count();
+        long missing = findings.stream().filter(f -> f.state() == Finding.State.MISSING).count();
         console.print(
                 missing == 0
                         ? "This machine can train."

@@ -156,7 +156,10 @@ final class ProgressObserver implements TrainingObserver {
                 ? String.format(Locale.ROOT, "%d h %02d min", hours, time.toMinutesPart())
                 : time.toMinutes() > 0
                         ? String.format(
-                                Locale.ROOT, "%d min %02d s", time.toMinutes(), time.toSecondsPart())
+                                Locale.ROOT,
+                                "%d min %02d s",
+                                time.toMinutes(),
+                                time.toSecondsPart())
                         : time.toSecondsPart() + " s";
     }
 }

@@ -59,7 +59,9 @@ final class ResultsPlot implements TrainingObserver {
                     .ifPresent(
                             found ->
                                     found.metrics()
-                                            .forEach((name, value) -> add(curves, name, epoch, value)));
+                                            .forEach(
+                                                    (name, value) ->
+                                                            add(curves, name, epoch, value)));
         }
         List<XYChart> charts = new ArrayList<>();
         curves.forEach((name, points) -> charts.add(chart(name, points)));
@@ -67,7 +69,10 @@ final class ResultsPlot implements TrainingObserver {
     }
 
     private static void add(
-            Map<String, Map<Integer, Double>> curves, String name, EpochReport epoch, double value) {
+            Map<String, Map<Integer, Double>> curves,
+            String name,
+            EpochReport epoch,
+            double value) {
         curves.computeIfAbsent(name, key -> new LinkedHashMap<>()).put(epoch.epoch() + 1, value);
     }
 

@@ -27,8 +27,7 @@ final class Shell {
                     return Optional.empty();
                 }
                 String text =
-                        new String(
-                                process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+                        new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
                 return process.exitValue() == 0 ? Optional.of(text.strip()) : Optional.empty();
             } finally {
                 process.destroyForcibly();
