@@ -1,58 +1,59 @@
 package org.yoloddp.examples;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
-import sun.misc.Signal;
-import sun.misc.SignalHandler;
+import java.time.Duration;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 
 /**
- * Turns Ctrl-C and SIGTERM into an interrupt of the thread that trains, so that all ranks end after
- * the same step and the run folder is complete. A second one ends the JVM at once.
+ * Turns Ctrl-C and SIGTERM into an interrupt of the thread that made this, so that all ranks end
+ * after the same step and the run folder is complete.
+ *
+ * <p>A shutdown hook: the JVM, which runs it for such a signal, waits for it and then ends with 128
+ * and the signal's number, which is 130 for Ctrl-C.
  */
 final class Interruption implements AutoCloseable {
 
-    private record Previous(Signal signal, SignalHandler handler) {}
+    private static final Duration LIMIT = Duration.ofMinutes(2);
 
-    private final List<Previous> previous = new ArrayList<>();
-    private final AtomicInteger count = new AtomicInteger();
-    private final Thread training = Thread.currentThread();
+    private final Thread worker = Thread.currentThread();
+    private final CountDownLatch done = new CountDownLatch(1);
+    private final Thread hook = new Thread(this::interrupt, "interruption");
     private final Console console;
+    private volatile boolean happened;
 
     Interruption(Console console) {
         this.console = console;
-        handle("INT");
-        handle("TERM");
+        Runtime.getRuntime().addShutdownHook(hook);
     }
 
     boolean happened() {
-        return count.get() > 0;
-    }
-
-    private void handle(String name) {
-        try {
-            Signal signal = new Signal(name);
-            previous.add(new Previous(signal, Signal.handle(signal, ignored -> interrupt())));
-        } catch (IllegalArgumentException e) {
-            // The JVM was started with -Xrs, or the system has no such signal.
-            console.warn("SIG" + name + " will end the program at once: " + e.getMessage());
-        }
+        return happened;
     }
 
     private void interrupt() {
-        if (count.incrementAndGet() > 1) {
-            Runtime.getRuntime().halt(ExitCode.INTERRUPTED);
+        happened = true;
+        console.warn("interrupted: ending after this step");
+        worker.interrupt();
+        try {
+            if (!done.await(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
+                console.warn("the training did not end within " + LIMIT.toSeconds() + " s");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
-        console.warn("interrupted: ending after this step (once more to end at once)");
-        training.interrupt();
     }
 
-    /** Puts the handlers back that were there before, and clears the interrupt. */
+    /** Lets a JVM that is ending end, once everything is printed. */
     @Override
     public void close() {
-        previous.forEach(p -> Signal.handle(p.signal, p.handler));
-        if (happened()) {
-            Thread.interrupted();
+        done.countDown();
+        if (!happened) {
+            try {
+                Runtime.getRuntime().removeShutdownHook(hook);
+            } catch (IllegalStateException e) {
+                // The JVM has just begun to end.
+                happened = true;
+            }
         }
     }
 }
