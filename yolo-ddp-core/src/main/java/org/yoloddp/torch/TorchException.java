@@ -1,0 +1,94 @@
+package org.yoloddp.torch;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import org.jspecify.annotations.Nullable;
+import org.yoloddp.error.YoloDdpException;
+
+/** An operation of the bridge was given arrays that it cannot work on, or libtorch refused it. */
+public class TorchException extends YoloDdpException {
+
+    private static final long serialVersionUID = 1L;
+
+    TorchException(String message, @Nullable Throwable cause) {
+        super(message, cause);
+    }
+
+    static TorchException notTorch(NDArray array) {
+        return new TorchException(
+                "an array of "
+                        + array.getClass().getSimpleName()
+                        + " is none of DJL's PyTorch engine; create it by a manager of that engine",
+                null);
+    }
+
+    static TorchException unsupportedType(DataType type) {
+        return new TorchException("arrays of type " + type + " are not supported here", null);
+    }
+
+    static TorchException backward(Throwable cause) {
+        return new TorchException(
+                "backward failed: "
+                        + cause.getMessage()
+                        + " (is gradient mode on in the forward, and does the loss depend on a"
+                        + " parameter that requires a gradient?)",
+                cause);
+    }
+
+    static TorchException operator(String name, Throwable cause) {
+        return new TorchException("libtorch's " + name + " failed: " + cause.getMessage(), cause);
+    }
+
+    static TorchException wrongThread(String scope, Thread opened) {
+        return new TorchException(
+                scope
+                        + " was opened by thread "
+                        + opened.getName()
+                        + " and must be closed by it, not by "
+                        + Thread.currentThread().getName(),
+                null);
+    }
+
+    static TorchException noGradient(int index, Shape shape) {
+        return new TorchException(
+                "parameter " + index + " of the list, of shape " + shape + ", has no gradient",
+                null);
+    }
+
+    static TorchException sizesDiffer(String what, long one, String other, long two) {
+        return new TorchException(
+                what + " has " + one + " tensors and " + other + " has " + two, null);
+    }
+
+    static TorchException outside(Shape shape, long offset, long available) {
+        return new TorchException(
+                "a gradient of shape "
+                        + shape
+                        + " at offset "
+                        + offset
+                        + " does not fit into a flat array of "
+                        + available
+                        + " elements",
+                null);
+    }
+
+    static TorchException noSuchEntry(String name) {
+        return new TorchException("the state dict has no entry " + name, null);
+    }
+
+    static TorchException shapesDiffer(String name, Shape from, Shape to) {
+        return new TorchException(
+                "entry " + name + " has shape " + from + " on one side and " + to + " on the other",
+                null);
+    }
+
+    static TorchException duplicateEntry(String name) {
+        return new TorchException("the state dict has two entries " + name, null);
+    }
+
+    static TorchException missingSymbol(String name, Throwable cause) {
+        return new TorchException(
+                "this libtorch does not export " + name + ", which autocast needs", cause);
+    }
+}

@@ -1,0 +1,69 @@
+package org.yoloddp.torch;
+
+import java.nio.file.Path;
+import org.bytedeco.pytorch.global.torch;
+import org.yoloddp.natives.NativeLibraryException;
+import org.yoloddp.natives.NativeReport;
+import org.yoloddp.natives.Natives;
+
+/**
+ * Starts the bridge: DJL's PyTorch engine and the binding, on one libtorch.
+ *
+ * <p>Every other class of this package starts it when it is first used. Call it early, before other
+ * code uses DJL or JavaCPP, to decide which libtorch is taken.
+ */
+public final class TorchRuntime {
+
+    private static volatile boolean started;
+
+    private TorchRuntime() {}
+
+    /**
+     * Loads the natives, if that has not been done; costs next to nothing afterwards.
+     *
+     * @throws NativeLibraryException if they cannot be loaded
+     */
+    public static void start() {
+        if (!started) {
+            Natives.start();
+            started = true;
+        }
+    }
+
+    /**
+     * Sets the number of threads that one op of the calling thread may use. Threads that are
+     * started later begin with it.
+     *
+     * @param threads at least 1
+     */
+    public static void setThreads(int threads) {
+        start();
+        torch.set_num_threads(threads);
+    }
+
+    /**
+     * Returns the number of threads that one op of the calling thread may use.
+     *
+     * @return at least 1
+     */
+    public static int threads() {
+        start();
+        return torch.get_num_threads();
+    }
+
+    /**
+     * Reports the versions in use.
+     *
+     * @return libtorch, binding, DJL and the rest
+     */
+    public static NativeReport versions() {
+        start();
+        return Natives.report();
+    }
+
+    /** The file of libtorch_cpu, by which functions outside the binding are called. */
+    static Path libtorch() {
+        Path file = Natives.start().libtorch();
+        return file == null ? Path.of("torch_cpu") : file;
+    }
+}
