@@ -1,0 +1,86 @@
+package org.yoloddp.comm;
+
+import java.nio.ByteBuffer;
+
+/**
+ * The one definition of a reduction on the host: contributions are combined in the order of ranks,
+ * element by element, so the bits depend neither on how the elements are cut into pieces nor on who
+ * works on them. AVG multiplies each contribution by 1/size in the element type first. F16 and BF16
+ * do all that in F32 and round once, to nearest even. MIN and MAX pass NaN on and take -0 for
+ * smaller than +0; U8 is unsigned. Which of its many bit patterns a NaN has is not defined.
+ *
+ * <p>Elements pass through arrays of 256, small enough for the first-level cache: the JIT of Java
+ * 17 vectorises loops over arrays but not over direct buffers, and the bulk copies run at the speed
+ * of memcpy. One instance serves one thread.
+ */
+public abstract class HostReduction {
+
+    static final int CHUNK = 256;
+
+    HostReduction() {}
+
+    /**
+     * Makes a reduction.
+     *
+     * @param dtype the element type
+     * @param op how to combine
+     * @param ranks the number of contributions, of which AVG takes the share
+     * @return the reduction
+     * @throws IllegalArgumentException if the type has no such reduction, see {@link #supports}
+     */
+    public static HostReduction of(DType dtype, ReduceOp op, int ranks) {
+        if (!supports(dtype, op)) {
+            throw new IllegalArgumentException(op + " of " + dtype + " is not defined");
+        }
+        return switch (dtype) {
+            case F32 -> new FloatReduction(op, ranks);
+            case F64 -> new DoubleReduction(op, ranks);
+            case F16, BF16 -> new HalfReduction(dtype, op, ranks);
+            case I32 -> new IntReduction(op);
+            case I64 -> new LongReduction(op);
+            case U8 -> new ByteReduction(op);
+        };
+    }
+
+    /**
+     * Tells whether a type has a reduction.
+     *
+     * @param dtype the element type
+     * @param op how to combine
+     * @return false for the average of integers
+     */
+    public static boolean supports(DType dtype, ReduceOp op) {
+        return op != ReduceOp.AVG || dtype.isFloating();
+    }
+
+    /**
+     * Combines contributions.
+     *
+     * @param in the contributions in the order of ranks, in native byte order, from index 0
+     * @param out where to put the result; may be the same memory as contributions
+     * @param count the number of elements
+     */
+    public final void reduce(ByteBuffer[] in, ByteBuffer[] out, int count) {
+        open(in, out);
+        for (int at = 0; at < count; at += CHUNK) {
+            int n = Math.min(CHUNK, count - at);
+            first(at, n);
+            for (int rank = 1; rank < in.length; rank++) {
+                next(rank, at, n);
+            }
+            result(at, n);
+        }
+    }
+
+    /** Views the memory in the element type. */
+    abstract void open(ByteBuffer[] in, ByteBuffer[] out);
+
+    /** Starts the accumulator with rank 0's contribution. */
+    abstract void first(int at, int n);
+
+    /** Combines the accumulator with another contribution. */
+    abstract void next(int rank, int at, int n);
+
+    /** Writes the accumulator to every output. */
+    abstract void result(int at, int n);
+}
