@@ -96,7 +96,7 @@ public final class Safetensors {
     }
 
     private static SafetensorsFile.Type type(NDArray array) {
-        return switch (Tensors.view(array).scalar_type()) {
+        return switch (Tensors.view(array).scalar_type().intern()) {
             case Float -> SafetensorsFile.Type.F32;
             case Double -> SafetensorsFile.Type.F64;
             case Half -> SafetensorsFile.Type.F16;
