@@ -1,0 +1,64 @@
+package org.yoloddp.optim;
+
+import ai.djl.ndarray.NDArray;
+import java.util.List;
+import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.torch.GradMode;
+import org.yoloddp.torch.GradientViews;
+import org.yoloddp.torch.StateDict;
+import org.yoloddp.torch.TensorList;
+
+/**
+ * Limits the norm of the gradients of all groups together, as PyTorch's {@code clip_grad_norm_}
+ * does: longer gradients are scaled by max / (norm + 1e-6).
+ *
+ * <p>Gradients are looked up once; not thread-safe, belongs to one rank. Ranks that hold the same
+ * reduced gradients find the same norm.
+ */
+public final class GradientClip implements AutoCloseable {
+
+    private final TensorList gradients;
+    private final double maxNorm;
+
+    private GradientClip(TensorList gradients, double maxNorm) {
+        this.gradients = gradients;
+        this.maxNorm = maxNorm;
+    }
+
+    /**
+     * Creates a limit for all trainable parameters.
+     *
+     * @param state the parameters, with gradients bound
+     * @param maxNorm the longest norm that is left as it is, 0 or more; infinite to measure only
+     * @return the limit
+     * @throws ConfigurationException if the norm is negative or NaN
+     */
+    public static GradientClip create(StateDict state, double maxNorm) {
+        if (!(maxNorm >= 0)) {
+            throw new ConfigurationException(
+                    "maxNorm is " + maxNorm + ", must be 0 or more, infinite for no limit");
+        }
+        List<NDArray> gradients =
+                state.trainable().stream().map(e -> GradientViews.gradient(e.array())).toList();
+        return new GradientClip(TensorList.of(gradients), maxNorm);
+    }
+
+    /**
+     * Clips the gradients in place.
+     *
+     * @return their norm before, for logs: NaN or infinite if a gradient is
+     */
+    public double apply() {
+        try (GradMode off = GradMode.disabled()) {
+            return Double.isInfinite(maxNorm)
+                    ? gradients.globalNorm()
+                    : gradients.clipToNorm(maxNorm);
+        }
+    }
+
+    /** Forgets the gradients. Idempotent. */
+    @Override
+    public void close() {
+        gradients.close();
+    }
+}
