@@ -1,13 +1,11 @@
 package org.yoloddp.ddp;
 
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import org.yoloddp.comm.Communicator;
-import org.yoloddp.torch.ForeignMemory;
 import org.yoloddp.torch.StateDict;
 
 /** Compares the bits that the ranks hold, by digests. */
@@ -23,8 +21,9 @@ final class BitComparison {
             Communicator communicator, List<StateDict.Entry> entries, long step) {
         byte[] mine = new byte[entries.size() * DIGEST_BYTES];
         for (int i = 0; i < entries.size(); i++) {
-            byte[] digest = sha256(ForeignMemory.bytes(entries.get(i).array()));
-            System.arraycopy(digest, 0, mine, i * DIGEST_BYTES, DIGEST_BYTES);
+            String digest = StateDict.sha256(List.of(entries.get(i)));
+            byte[] bytes = HexFormat.of().parseHex(digest, 0, 2 * DIGEST_BYTES);
+            System.arraycopy(bytes, 0, mine, i * DIGEST_BYTES, DIGEST_BYTES);
         }
         List<byte[]> byRank = ByteExchange.allGather(communicator, mine, "digests");
         for (int i = 0; i < entries.size(); i++) {
@@ -48,13 +47,5 @@ final class BitComparison {
                 .stream()
                 .map(bytes -> new String(bytes, StandardCharsets.UTF_8))
                 .toList();
-    }
-
-    private static byte[] sha256(byte[] bytes) {
-        try {
-            return MessageDigest.getInstance("SHA-256").digest(bytes);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
     }
 }

@@ -11,7 +11,6 @@ import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.torch.ForeignMemory;
-import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.StateDict;
 import org.yoloddp.torch.TensorList;
 
@@ -72,17 +71,13 @@ final class FlatArrays implements AutoCloseable {
 
     /** Copies rank 0's arrays to all ranks. */
     void broadcast() {
-        try (GradMode off = GradMode.disabled()) {
-            boolean root = communicator.rank() == 0;
-            if (root) {
-                views.copyFrom(arrays);
-            }
-            communicator
-                    .broadcast(buffer, 0, ComputeStream.HOST, tag)
-                    .await(communicator.deadline());
-            if (!root) {
-                arrays.copyFrom(views);
-            }
+        boolean root = communicator.rank() == 0;
+        if (root) {
+            views.copyFrom(arrays);
+        }
+        communicator.broadcast(buffer, 0, ComputeStream.HOST, tag).await(communicator.deadline());
+        if (!root) {
+            arrays.copyFrom(views);
         }
     }
 

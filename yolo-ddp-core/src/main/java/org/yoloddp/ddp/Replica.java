@@ -189,8 +189,14 @@ public final class Replica implements AutoCloseable {
         broadcastBuffers();
         ReplicaHashes hashes =
                 new ReplicaHashes(
-                        BitComparison.gather(communicator, state.parametersSha256(), "parameters"),
-                        BitComparison.gather(communicator, state.buffersSha256(), "buffers"));
+                        BitComparison.gather(
+                                communicator,
+                                StateDict.sha256(state.parameters()),
+                                "hash of parameters"),
+                        BitComparison.gather(
+                                communicator,
+                                StateDict.sha256(state.buffers()),
+                                "hash of buffers"));
         if (!hashes.equalOnAllRanks()) {
             BitComparison.requireEqual(communicator, state.entries(), step);
         }

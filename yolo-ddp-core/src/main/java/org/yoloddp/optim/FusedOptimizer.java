@@ -9,7 +9,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.yoloddp.error.ConfigurationException;
-import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.StateDict;
 
 /**
@@ -108,10 +107,8 @@ public final class FusedOptimizer implements AutoCloseable {
         for (int i = 0; i < learningRates.length; i++) {
             Ranges.requireNonNegative("learning rate of group " + i, learningRates[i]);
         }
-        try (GradMode off = GradMode.disabled()) {
-            for (int i = 0; i < learningRates.length; i++) {
-                groups.get(i).step(learningRates[i], used, leftAlone);
-            }
+        for (int i = 0; i < learningRates.length; i++) {
+            groups.get(i).step(learningRates[i], used, leftAlone);
         }
     }
 

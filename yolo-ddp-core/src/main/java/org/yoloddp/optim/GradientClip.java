@@ -1,10 +1,6 @@
 package org.yoloddp.optim;
 
-import ai.djl.ndarray.NDArray;
-import java.util.List;
 import org.yoloddp.error.ConfigurationException;
-import org.yoloddp.torch.GradMode;
-import org.yoloddp.torch.GradientViews;
 import org.yoloddp.torch.StateDict;
 import org.yoloddp.torch.TensorList;
 
@@ -38,9 +34,10 @@ public final class GradientClip implements AutoCloseable {
             throw new ConfigurationException(
                     "maxNorm is " + maxNorm + ", must be 0 or more, infinite for no limit");
         }
-        List<NDArray> gradients =
-                state.trainable().stream().map(e -> GradientViews.gradient(e.array())).toList();
-        return new GradientClip(TensorList.of(gradients), maxNorm);
+        return new GradientClip(
+                TensorList.ofGradients(
+                        state.trainable().stream().map(StateDict.Entry::array).toList()),
+                maxNorm);
     }
 
     /**
@@ -49,11 +46,7 @@ public final class GradientClip implements AutoCloseable {
      * @return their norm before, for logs: NaN or infinite if a gradient is
      */
     public double apply() {
-        try (GradMode off = GradMode.disabled()) {
-            return Double.isInfinite(maxNorm)
-                    ? gradients.globalNorm()
-                    : gradients.clipToNorm(maxNorm);
-        }
+        return Double.isInfinite(maxNorm) ? gradients.globalNorm() : gradients.clipToNorm(maxNorm);
     }
 
     /** Forgets the gradients. Idempotent. */

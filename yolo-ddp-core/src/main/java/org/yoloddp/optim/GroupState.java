@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.yoloddp.torch.FusedSteps;
-import org.yoloddp.torch.GradientViews;
 import org.yoloddp.torch.TensorList;
 
 /** The parameters of one group, and what the optimizer remembers of them. */
@@ -20,7 +19,6 @@ final class GroupState implements AutoCloseable {
     private final double weightDecay;
     private final List<String> names;
     private final List<NDArray> parameters;
-    private final List<NDArray> gradients = new ArrayList<>();
 
     /** By what it is called, an array per parameter. */
     private final Map<String, List<NDArray>> memory = new LinkedHashMap<>();
@@ -38,7 +36,6 @@ final class GroupState implements AutoCloseable {
         this.weightDecay = weightDecay;
         names = List.copyOf(members.keySet());
         parameters = List.copyOf(members.values());
-        parameters.forEach(p -> gradients.add(GradientViews.gradient(p)));
         all.set(0, names.size());
         if (spec instanceof AdamSpec) {
             memory.put("exp_avg", zeros(manager));
@@ -113,7 +110,7 @@ final class GroupState implements AutoCloseable {
         return zeros;
     }
 
-    /** Native lists of some of the parameters. */
+    /** Native lists of some of the parameters, of their gradients and of the memory. */
     private final class Lists implements AutoCloseable {
 
         private final TensorList parameters;
@@ -121,9 +118,14 @@ final class GroupState implements AutoCloseable {
         private final List<TensorList> memories = new ArrayList<>();
 
         Lists(BitSet members) {
-            parameters = list(GroupState.this.parameters, members);
-            gradients = list(GroupState.this.gradients, members);
-            memory.values().forEach(arrays -> memories.add(list(arrays, members)));
+            List<NDArray> some = select(GroupState.this.parameters, members);
+            parameters = TensorList.of(some);
+            gradients = TensorList.ofGradients(some);
+            memory.values()
+                    .forEach(arrays -> memories.add(TensorList.of(select(arrays, members))));
+            if (memories.isEmpty()) {
+                memories.add(TensorList.of(List.of()));
+            }
         }
 
         void step(double learningRate, double momentum, boolean firstStep) {
@@ -131,7 +133,7 @@ final class GroupState implements AutoCloseable {
                 FusedSteps.sgd(
                         parameters,
                         gradients,
-                        memories.isEmpty() ? null : memories.get(0),
+                        memories.get(0),
                         learningRate,
                         momentum,
                         sgd.dampening(),
@@ -174,8 +176,8 @@ final class GroupState implements AutoCloseable {
             memories.forEach(TensorList::close);
         }
 
-        private static TensorList list(List<NDArray> arrays, BitSet members) {
-            return TensorList.of(members.stream().mapToObj(arrays::get).toList());
+        private static List<NDArray> select(List<NDArray> arrays, BitSet members) {
+            return members.stream().mapToObj(arrays::get).toList();
         }
     }
 }

@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import java.util.ArrayList;
 import java.util.List;
 import org.yoloddp.error.ConfigurationException;
-import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.StateDict;
 import org.yoloddp.torch.TensorList;
 
@@ -77,9 +76,7 @@ public final class WeightEma implements AutoCloseable {
     /** Takes the source's present weights into the average. */
     public void update() {
         updates++;
-        try (GradMode off = GradMode.disabled()) {
-            TensorList.ema(target, source, decay(updates));
-        }
+        target.ema(source, decay(decay, tau, updates));
     }
 
     /**
@@ -96,10 +93,6 @@ public final class WeightEma implements AutoCloseable {
     public void close() {
         target.close();
         source.close();
-    }
-
-    double decay(long updates) {
-        return decay(decay, tau, updates);
     }
 
     static double decay(double decay, double tau, long updates) {

@@ -1,0 +1,142 @@
+package org.yoloddp.ddp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.nn.Block;
+import ai.djl.training.ParameterStore;
+import java.util.ArrayList;
+import java.util.List;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.optim.FusedOptimizer;
+import org.yoloddp.optim.GradientClip;
+import org.yoloddp.optim.OptimizerSpec;
+import org.yoloddp.optim.ParameterGroup;
+import org.yoloddp.torch.Autograd;
+import org.yoloddp.torch.GradMode;
+import org.yoloddp.torch.StateDict;
+import org.yoloddp.torch.TorchRuntime;
+
+/**
+ * The training loop of one rank, as small as it gets: everything that may hide a mistake in a
+ * reduction is on, that is momentum, weight decay and clipping.
+ */
+final class MiniLoop implements AutoCloseable {
+
+    static final double LEARNING_RATE = .02;
+    static final double MAX_NORM = 1;
+
+    private final Communicator communicator;
+    private final NDManager manager = NDManager.newBaseManager();
+    private final Block block;
+    private final ParameterStore parameterStore;
+    private final StateDict state;
+    private final Replica replica;
+    private final GradientClip clip;
+    private final FusedOptimizer optimizer;
+    private final StepRandomness randomness;
+    private final List<Double> norms = new ArrayList<>();
+
+    /**
+     * @param block not yet initialised
+     * @param weightSeed where the first weights come from; may differ by rank
+     */
+    MiniLoop(Communicator communicator, Block block, long weightSeed, Reduction reduction) {
+        TorchRuntime.setThreads(1);
+        this.communicator = communicator;
+        this.block = MiniNet.initialized(block, manager, weightSeed);
+        parameterStore = new ParameterStore(manager, false);
+        state = StateDict.of(block);
+        replica = Replica.create(communicator, state, reduction, manager);
+        clip = GradientClip.create(state, MAX_NORM);
+        optimizer =
+                FusedOptimizer.create(
+                        OptimizerSpec.sgd().momentum(.9).nesterov(),
+                        List.of(
+                                new ParameterGroup(
+                                        "all",
+                                        state.parameters().stream()
+                                                .map(StateDict.Entry::name)
+                                                .toList(),
+                                        5e-3)),
+                        state);
+        randomness = StepRandomness.of(block, 17, communicator.rank());
+    }
+
+    /** Trains on this rank's share of the step's samples. */
+    StepFlags step(long step, int samplesPerRank, StepFlags requested) {
+        return finish(step, backward(step, samplesPerRank), requested);
+    }
+
+    /** Forward, loss and backward alone. */
+    double backward(long step, int samplesPerRank) {
+        replica.broadcastBuffers();
+        replica.zeroGradients();
+        randomness.begin(step);
+        int from = communicator.rank() * samplesPerRank;
+        try (NDManager scope = manager.newSubManager();
+                GradMode on = GradMode.enabled()) {
+            NDArray images = MiniNet.images(scope, step, from, from + samplesPerRank);
+            NDArray targets = MiniNet.targets(scope, step, from, from + samplesPerRank);
+            NDArray outputs =
+                    block.forward(parameterStore, new NDList(images), true).singletonOrThrow();
+            NDArray loss = outputs.sub(targets).square().mean();
+            Autograd.backward(loss);
+            return loss.toType(loss.getDataType(), false).getFloat();
+        }
+    }
+
+    private StepFlags finish(long step, double loss, StepFlags requested) {
+        StepFlags agreed = replica.reduceGradients(requested);
+        norms.add(clip.apply());
+        optimizer.step(new double[] {LEARNING_RATE}, Double.NaN);
+        replica.verify(step + 1);
+        return agreed;
+    }
+
+    StateDict state() {
+        return state;
+    }
+
+    Replica replica() {
+        return replica;
+    }
+
+    NDManager manager() {
+        return manager;
+    }
+
+    /** The norm of the gradients before clipping, by step. */
+    List<Double> norms() {
+        return norms;
+    }
+
+    /** All parameters, one after the other. */
+    float[] parameters() {
+        return flat(state.parameters());
+    }
+
+    float[] buffers() {
+        return flat(state.buffers());
+    }
+
+    private static float[] flat(List<StateDict.Entry> entries) {
+        int size = entries.stream().mapToInt(e -> Math.toIntExact(e.array().size())).sum();
+        float[] flat = new float[size];
+        int at = 0;
+        for (StateDict.Entry entry : entries) {
+            float[] values = entry.array().toFloatArray();
+            System.arraycopy(values, 0, flat, at, values.length);
+            at += values.length;
+        }
+        return flat;
+    }
+
+    @Override
+    public void close() {
+        optimizer.close();
+        clip.close();
+        replica.close();
+        manager.close();
+    }
+}
