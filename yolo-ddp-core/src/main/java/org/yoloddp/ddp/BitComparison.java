@@ -17,8 +17,7 @@ final class BitComparison {
     private BitComparison() {}
 
     /** Throws the same exception on every rank if an entry differs from rank 0's. */
-    static void requireEqual(
-            Communicator communicator, List<StateDict.Entry> entries, long step) {
+    static void requireEqual(Communicator communicator, List<StateDict.Entry> entries, long step) {
         byte[] mine = new byte[entries.size() * DIGEST_BYTES];
         for (int i = 0; i < entries.size(); i++) {
             String digest = StateDict.sha256(List.of(entries.get(i)));

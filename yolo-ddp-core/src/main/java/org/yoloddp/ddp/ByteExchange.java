@@ -41,9 +41,7 @@ final class ByteExchange {
 
         CommBuffer all = communicator.allocate(DType.U8, Arrays.stream(counts).sum());
         all.bytes().position(offset(counts, rank)).put(mine);
-        communicator
-                .allGather(all, counts, ComputeStream.HOST, tag)
-                .await(communicator.deadline());
+        communicator.allGather(all, counts, ComputeStream.HOST, tag).await(communicator.deadline());
         List<byte[]> byRank = new ArrayList<>();
         for (int r = 0; r < size; r++) {
             byte[] bytes = new byte[Math.toIntExact(counts[r])];

@@ -43,7 +43,9 @@ public final class StepRandomness {
             shared.add(name);
         }
         for (Pair<String, Block> child : block.getChildren()) {
-            collect(name.isEmpty() ? child.getKey() : name + "." + child.getKey(), child.getValue());
+            collect(
+                    name.isEmpty() ? child.getKey() : name + "." + child.getKey(),
+                    child.getValue());
         }
     }
 

@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.yoloddp.torch.FusedSteps;
+import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.TensorList;
 
 /** The parameters of one group, and what the optimizer remembers of them. */
@@ -91,7 +92,8 @@ final class GroupState implements AutoCloseable {
                         i ->
                                 memory.forEach(
                                         (what, arrays) ->
-                                                into.put(names.get(i) + "/" + what, arrays.get(i))));
+                                                into.put(
+                                                        names.get(i) + "/" + what, arrays.get(i))));
     }
 
     @Override
@@ -101,11 +103,20 @@ final class GroupState implements AutoCloseable {
 
     /** Zeros with the strides of the parameters: the fused kernels go through memory linearly. */
     private List<NDArray> zeros(NDManager manager) {
+        if (parameters.isEmpty()) {
+            return List.of();
+        }
         List<NDArray> zeros = new ArrayList<>();
-        for (NDArray parameter : parameters) {
-            NDArray zero = parameter.zerosLike();
-            zero.attach(manager);
-            zeros.add(zero);
+        try (GradMode off = GradMode.disabled()) {
+            for (NDArray parameter : parameters) {
+                // zerosLike() would forget the strides.
+                NDArray zero = parameter.duplicate();
+                zero.attach(manager);
+                zeros.add(zero);
+            }
+        }
+        try (TensorList list = TensorList.of(zeros)) {
+            list.zero();
         }
         return zeros;
     }
@@ -121,8 +132,7 @@ final class GroupState implements AutoCloseable {
             List<NDArray> some = select(GroupState.this.parameters, members);
             parameters = TensorList.of(some);
             gradients = TensorList.ofGradients(some);
-            memory.values()
-                    .forEach(arrays -> memories.add(TensorList.of(select(arrays, members))));
+            memory.values().forEach(arrays -> memories.add(TensorList.of(select(arrays, members))));
             if (memories.isEmpty()) {
                 memories.add(TensorList.of(List.of()));
             }

@@ -57,8 +57,7 @@ public final class WeightEma implements AutoCloseable {
      * @return the average
      * @throws ConfigurationException if a value lies outside its range
      */
-    public static WeightEma create(
-            StateDict target, StateDict source, double decay, double tau) {
+    public static WeightEma create(StateDict target, StateDict source, double decay, double tau) {
         Ranges.requireBelowOne("decay", decay);
         Ranges.requirePositive("tau", tau);
         source.copyInto(target);

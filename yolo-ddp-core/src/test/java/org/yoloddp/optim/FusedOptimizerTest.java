@@ -269,13 +269,7 @@ class FusedOptimizerTest {
         JsonObject args = configuration.getAsJsonObject("args");
         assertThat(args.keySet())
                 .isSubsetOf(
-                        "lr",
-                        "momentum",
-                        "dampening",
-                        "nesterov",
-                        "weight_decay",
-                        "betas",
-                        "eps");
+                        "lr", "momentum", "dampening", "nesterov", "weight_decay", "betas", "eps");
         if (configuration.get("class").getAsString().equals("SGD")) {
             SgdSpec sgd =
                     OptimizerSpec.sgd()

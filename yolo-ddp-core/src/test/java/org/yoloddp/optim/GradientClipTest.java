@@ -57,14 +57,14 @@ class GradientClipTest {
                 GradientClip.create(block.state(), example.get("max_norm").getAsDouble())) {
             norm = clip.apply();
         }
-        assertThat((float) norm)
-                .isEqualTo((float) Double.parseDouble(example.get("norm").getAsString()));
+        assertThat((Float) (float) norm)
+                .isEqualTo(Float.valueOf(example.get("norm").getAsString()));
         for (int p = 0; p < gradients.size(); p++) {
             double[] expected =
                     Golden.doubles(example.getAsJsonArray("clipped").get(p).getAsJsonArray());
             float[] actual = gradient(block, p);
             for (int i = 0; i < expected.length; i++) {
-                assertThat(actual[i]).isEqualTo((float) expected[i]);
+                assertThat((Float) actual[i]).isEqualTo((Float) (float) expected[i]);
             }
         }
     }
@@ -72,11 +72,12 @@ class GradientClipTest {
     @Test
     void anInfiniteLimitOnlyMeasures() {
         NamedParameters block =
-                block(Golden.json("optim.json")
-                        .getAsJsonArray("clip_grad_norm")
-                        .get(0)
-                        .getAsJsonObject()
-                        .getAsJsonArray("grads"));
+                block(
+                        Golden.json("optim.json")
+                                .getAsJsonArray("clip_grad_norm")
+                                .get(0)
+                                .getAsJsonObject()
+                                .getAsJsonArray("grads"));
 
         try (GradientClip clip = GradientClip.create(block.state(), Double.POSITIVE_INFINITY)) {
             assertThat(clip.apply()).isEqualTo(13);
@@ -86,7 +87,8 @@ class GradientClipTest {
 
     @Test
     void refusesALimitThatIsNone() {
-        NamedParameters block = NamedParameters.of(manager, Map.of("a", manager.ones(new Shape(1))));
+        NamedParameters block =
+                NamedParameters.of(manager, Map.of("a", manager.ones(new Shape(1))));
 
         assertThatThrownBy(() -> GradientClip.create(block.state(), Double.NaN))
                 .isInstanceOf(ConfigurationException.class)

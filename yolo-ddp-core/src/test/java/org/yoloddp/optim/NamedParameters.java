@@ -3,7 +3,6 @@ package org.yoloddp.optim;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Parameter;
@@ -13,7 +12,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.UnaryOperator;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.torch.GradientViews;
 import org.yoloddp.torch.StateDict;
@@ -28,19 +27,17 @@ final class NamedParameters extends AbstractBlock {
 
     /** Names that contain {@code running} become buffers. */
     static NamedParameters of(NDManager manager, Map<String, NDArray> values) {
-        return of(manager, values, UnaryOperator.identity());
+        return of(manager, values, array -> {});
     }
 
     static NamedParameters of(
-            NDManager manager, Map<String, NDArray> values, UnaryOperator<NDArray> layout) {
+            NDManager manager, Map<String, NDArray> values, Consumer<NDArray> layout) {
         NamedParameters block = new NamedParameters();
         values.forEach((name, value) -> block.add(manager, name, value, layout));
-        block.initialize(manager, DataType.FLOAT32, new Shape(1));
         return block;
     }
 
-    private void add(
-            NDManager manager, String name, NDArray value, UnaryOperator<NDArray> layout) {
+    private void add(NDManager manager, String name, NDArray value, Consumer<NDArray> layout) {
         boolean buffer = name.contains("running") || !value.getDataType().isFloating();
         Parameter parameter =
                 addParameter(
@@ -51,11 +48,10 @@ final class NamedParameters extends AbstractBlock {
                                                 ? Parameter.Type.RUNNING_MEAN
                                                 : Parameter.Type.WEIGHT)
                                 .optRequiresGrad(!buffer)
-                                .optShape(value.getShape())
                                 .build());
         NDArray copy = value.duplicate();
         copy.attach(manager);
-        layout.apply(copy);
+        layout.accept(copy);
         parameter.setArray(copy);
         copy.setRequiresGradient(!buffer);
         if (!buffer) {

@@ -50,11 +50,8 @@ class WeightEmaTest {
                         entry ->
                                 assertThat(
                                                 WeightEma.decay(
-                                                        decay,
-                                                        tau,
-                                                        Long.parseLong(entry.getKey())))
-                                        .isCloseTo(
-                                                entry.getValue().getAsDouble(), within(1e-15)));
+                                                        decay, tau, Long.parseLong(entry.getKey())))
+                                        .isCloseTo(entry.getValue().getAsDouble(), within(1e-15)));
     }
 
     @Test
