@@ -14,6 +14,9 @@ public record Hyperparameters(double[] learningRates, double momentum, int accum
     /**
      * Copies the learning rates.
      *
+     * @param learningRates the learning rate of each parameter group, in the optimizer's order
+     * @param momentum the momentum, or NaN for the optimizer's own
+     * @param accumulate how many batches the gradients of one optimizer step are summed over
      * @throws org.yoloddp.error.ConfigurationException if accumulate is below 1
      */
     public Hyperparameters {

@@ -18,6 +18,10 @@ public record SchedulePlan(int epochs, int batchesPerEpoch, long firstStep, long
     /**
      * Checks the values.
      *
+     * @param epochs the epochs of the whole training
+     * @param batchesPerEpoch the steps of one epoch, the same on all ranks
+     * @param firstStep the step of the training at which the schedule starts
+     * @param steps the steps that the schedule lasts
      * @throws org.yoloddp.error.ConfigurationException if a value is out of its range
      */
     public SchedulePlan {
