@@ -27,11 +27,7 @@ public final class LossOps {
             return Tensors.adopt(
                     logits,
                     torch.binary_cross_entropy_with_logits(
-                            Tensors.view(logits),
-                            Tensors.view(targets),
-                            weight,
-                            positive,
-                            NONE));
+                            Tensors.view(logits), Tensors.view(targets), weight, positive, NONE));
         }
     }
 }

@@ -6,18 +6,16 @@ import java.util.Arrays;
  * Which cells of one level train for which targets. Computed in float32 on the host, exactly as the
  * original does: whether a target reaches into the next cell hangs on single roundings.
  *
- * <p>A target goes to every anchor whose width and height differ from its own by less than a factor;
- * there to the cell of its centre, then to the cells left, above, right and below whose centres are
- * near. Entries are in that order: by neighbour, anchor, target.
+ * <p>A target goes to every anchor whose width and height differ from its own by less than a
+ * factor; there to the cell of its centre, then to the cells left, above, right and below whose
+ * centres are near. Entries are in that order: by neighbour, anchor, target.
  */
 final class Assignment {
 
     private static final float NEAR = 0.5f;
 
     /** Steps to the neighbours, in cells times {@link #NEAR}: none, left, up, right, down. */
-    private static final float[][] STEPS = {
-        {0, 0}, {NEAR, 0}, {0, NEAR}, {-NEAR, 0}, {0, -NEAR}
-    };
+    private static final float[][] STEPS = {{0, 0}, {NEAR, 0}, {0, NEAR}, {-NEAR, 0}, {0, -NEAR}};
 
     private int count;
     private int[] image = new int[64];

@@ -12,7 +12,13 @@ final class BottleneckLayer extends Layer {
     private final boolean add;
 
     BottleneckLayer(
-            int in, int out, boolean shortcut, int groups, double e, String activation, Seeds seeds) {
+            int in,
+            int out,
+            boolean shortcut,
+            int groups,
+            double e,
+            String activation,
+            Seeds seeds) {
         int hidden = (int) (out * e);
         cv1 = part("cv1", new ConvLayer(ConvLayer.Spec.of(in, hidden, 1, 1, activation), seeds));
         cv2 =

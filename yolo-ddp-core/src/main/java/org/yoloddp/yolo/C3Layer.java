@@ -6,7 +6,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.yoloddp.torch.TorchOps;
 
-/** Two paths of half the channels, one of them through bottlenecks, joined by a third convolution. */
+/**
+ * Two paths of half the channels, one of them through bottlenecks, joined by a third convolution.
+ */
 final class C3Layer extends Layer {
 
     private final ConvLayer cv1;
@@ -26,7 +28,10 @@ final class C3Layer extends Layer {
         int hidden = (int) (out * e);
         cv1 = part("cv1", new ConvLayer(ConvLayer.Spec.of(in, hidden, 1, 1, activation), seeds));
         cv2 = part("cv2", new ConvLayer(ConvLayer.Spec.of(in, hidden, 1, 1, activation), seeds));
-        cv3 = part("cv3", new ConvLayer(ConvLayer.Spec.of(2 * hidden, out, 1, 1, activation), seeds));
+        cv3 =
+                part(
+                        "cv3",
+                        new ConvLayer(ConvLayer.Spec.of(2 * hidden, out, 1, 1, activation), seeds));
         m =
                 part(
                         "m",
@@ -35,8 +40,13 @@ final class C3Layer extends Layer {
                                         .mapToObj(
                                                 i ->
                                                         new BottleneckLayer(
-                                                                hidden, hidden, shortcut, groups, 1,
-                                                                activation, seeds))
+                                                                hidden,
+                                                                hidden,
+                                                                shortcut,
+                                                                groups,
+                                                                1,
+                                                                activation,
+                                                                seeds))
                                         .toList()));
     }
 

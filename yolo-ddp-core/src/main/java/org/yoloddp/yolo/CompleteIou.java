@@ -30,8 +30,7 @@ final class CompleteIou {
 
         NDArray hull = high1.maximum(high2).sub(low1.minimum(low2));
         NDArray diagonal = hull.square().sum(LAST, true).add(EPSILON);
-        NDArray distance =
-                low2.add(high2).sub(low1).sub(high1).square().sum(LAST, true).div(4);
+        NDArray distance = low2.add(high2).sub(low1).sub(high1).square().sum(LAST, true).div(4);
 
         NDArray v = angle(size2).sub(angle(size1)).square().mul(4 / (Math.PI * Math.PI));
         NDArray fixedV = v.stopGradient();

@@ -14,7 +14,8 @@ final class ConvLayer extends Layer {
     private static final double MOMENTUM = 0.03;
 
     /** What a convolution is made of. */
-    record Spec(int in, int out, int kernel, int stride, int padding, int groups, String activation) {
+    record Spec(
+            int in, int out, int kernel, int stride, int padding, int groups, String activation) {
 
         static Spec of(int in, int out, int kernel, int stride, String activation) {
             return new Spec(in, out, kernel, stride, kernel / 2, 1, activation);
@@ -32,7 +33,8 @@ final class ConvLayer extends Layer {
     ConvLayer(Spec spec, Seeds seeds) {
         this.spec = spec;
         int fanIn = spec.in() / spec.groups() * spec.kernel() * spec.kernel();
-        Shape kernel = new Shape(spec.out(), spec.in() / spec.groups(), spec.kernel(), spec.kernel());
+        Shape kernel =
+                new Shape(spec.out(), spec.in() / spec.groups(), spec.kernel(), spec.kernel());
         Shape channels = new Shape(spec.out());
         weight =
                 parameter(
@@ -42,8 +44,14 @@ final class ConvLayer extends Layer {
                         new SeededUniform(seeds.next(), 1 / Math.sqrt(fanIn)));
         gamma = parameter("bn.weight", Parameter.Type.GAMMA, channels, Initializer.ONES);
         beta = parameter("bn.bias", Parameter.Type.BETA, channels, Initializer.ZEROS);
-        mean = parameter("bn.running_mean", Parameter.Type.RUNNING_MEAN, channels, Initializer.ZEROS);
-        variance = parameter("bn.running_var", Parameter.Type.RUNNING_VAR, channels, Initializer.ONES);
+        mean =
+                parameter(
+                        "bn.running_mean",
+                        Parameter.Type.RUNNING_MEAN,
+                        channels,
+                        Initializer.ZEROS);
+        variance =
+                parameter("bn.running_var", Parameter.Type.RUNNING_VAR, channels, Initializer.ONES);
         batches =
                 parameter(
                         "bn.num_batches_tracked",

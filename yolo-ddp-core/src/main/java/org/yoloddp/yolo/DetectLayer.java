@@ -122,10 +122,10 @@ final class DetectLayer extends NamedBlock {
         try (NDManager scope = manager.newSubManager()) {
             raw.tempAttach(scope);
             NDArray score = TorchOps.sigmoid(raw);
-            NDArray cells = scope.create(grid.cells(rows, columns), new Shape(1, 1, rows, columns, 2));
+            NDArray cells =
+                    scope.create(grid.cells(rows, columns), new Shape(1, 1, rows, columns, 2));
             NDArray sizes =
-                    scope.create(
-                            grid.pixels(level), new Shape(1, grid.anchorsPerLevel(), 1, 1, 2));
+                    scope.create(grid.pixels(level), new Shape(1, grid.anchorsPerLevel(), 1, 1, 2));
             NDArray centre =
                     score.get(new NDIndex("..., 0:2")).mul(2).add(cells).mul(grid.stride(level));
             NDArray size = score.get(new NDIndex("..., 2:4")).mul(2).square().mul(sizes);

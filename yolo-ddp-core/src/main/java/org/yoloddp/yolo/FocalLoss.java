@@ -17,8 +17,7 @@ final class FocalLoss {
         NDArray entropy = LossOps.binaryCrossEntropyWithLogits(logits, targets, positiveWeight);
         NDArray probability = TorchOps.sigmoid(logits);
         NDArray negative = targets.neg().add(1);
-        NDArray right =
-                targets.mul(probability).add(negative.mul(probability.neg().add(1)));
+        NDArray right = targets.mul(probability).add(negative.mul(probability.neg().add(1)));
         NDArray alpha = targets.mul(ALPHA).add(negative.mul(1 - ALPHA));
         return entropy.mul(alpha).mul(right.neg().add(1).pow(gamma)).mean();
     }

@@ -14,13 +14,14 @@ import org.yaml.snakeyaml.error.YAMLException;
 import org.yoloddp.error.ConfigurationException;
 
 /**
- * Hyperparameters by YOLOv5's names: gains of the loss, augmentation, and what the optimizer and its
- * schedule start from. Immutable.
+ * Hyperparameters by YOLOv5's names: gains of the loss, augmentation, and what the optimizer and
+ * its schedule start from. Immutable.
  *
  * <p>Defaults: lr0 0.01, lrf 0.01, momentum 0.937, weight_decay 0.0005, warmup_epochs 3,
  * warmup_momentum 0.8, warmup_bias_lr 0.1, box 0.05, cls 0.5, cls_pw 1, obj 1, obj_pw 1, iou_t 0.2,
- * anchor_t 4, fl_gamma 0, label_smoothing 0, hsv_h 0.015, hsv_s 0.7, hsv_v 0.4, degrees 0, translate
- * 0.1, scale 0.5, shear 0, perspective 0, flipud 0, fliplr 0.5, mosaic 1, mixup 0, copy_paste 0.
+ * anchor_t 4, fl_gamma 0, label_smoothing 0, hsv_h 0.015, hsv_s 0.7, hsv_v 0.4, degrees 0,
+ * translate 0.1, scale 0.5, shear 0, perspective 0, flipud 0, fliplr 0.5, mosaic 1, mixup 0,
+ * copy_paste 0.
  */
 public final class Hyp {
 
@@ -117,14 +118,18 @@ public final class Hyp {
      * @param name YOLOv5's name
      * @param value the value, not negative
      * @return the new hyperparameters
-     * @throws ConfigurationException if there is no such hyperparameter, or the value is negative or
-     *     not finite
+     * @throws ConfigurationException if there is no such hyperparameter, or the value is negative
+     *     or not finite
      */
     public Hyp with(String name, double value) {
         get(name);
         if (!(value >= 0) || Double.isInfinite(value)) {
             throw new ConfigurationException(
-                    "hyperparameter " + name + " is " + value + "; it must be finite and at least 0");
+                    "hyperparameter "
+                            + name
+                            + " is "
+                            + value
+                            + "; it must be finite and at least 0");
         }
         Map<String, Double> changed = new LinkedHashMap<>(values);
         changed.put(name, value);

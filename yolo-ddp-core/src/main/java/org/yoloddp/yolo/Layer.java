@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * A module of YOLOv5 with one output.
  *
- * <p>Layers call each other through {@link #compute}, not through DJL's forward, which asks the whole
- * tree below it each time whether it is initialised.
+ * <p>Layers call each other through {@link #compute}, not through DJL's forward, which asks the
+ * whole tree below it each time whether it is initialised.
  */
 abstract class Layer extends NamedBlock {
 

@@ -80,9 +80,7 @@ final class LayerFactory {
                 int kernel = arguments.positive(0, 2);
                 yield new Made(
                         PlainLayer.maxPool(
-                                kernel,
-                                arguments.positive(1, kernel),
-                                arguments.number(2, 0)),
+                                kernel, arguments.positive(1, kernel), arguments.number(2, 0)),
                         in);
             }
             case "Detect" -> throw arguments.bad("Detect must be the last layer");
@@ -130,9 +128,7 @@ final class LayerFactory {
     /** Ties are rounded to even, as Python does. */
     private int repeats() {
         int repeats = row.repeats();
-        return repeats > 1
-                ? Math.max((int) Math.rint(repeats * yaml.depthMultiple()), 1)
-                : repeats;
+        return repeats > 1 ? Math.max((int) Math.rint(repeats * yaml.depthMultiple()), 1) : repeats;
     }
 
     private int out() {

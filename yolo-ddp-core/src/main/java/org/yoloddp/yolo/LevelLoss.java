@@ -11,10 +11,10 @@ import org.yoloddp.torch.TorchOps;
 /**
  * The three terms of one level.
  *
- * <p>Everything that the loss needs of the logits is taken by one flat index: the objectness of each
- * cell, and the rows of assigned cells. So backward makes one zeroed gradient of the size of the
- * logits, and not three to add up. Rows are counted as a channels_last convolution lays them out, where
- * flattening copies nothing.
+ * <p>Everything that the loss needs of the logits is taken by one flat index: the objectness of
+ * each cell, and the rows of assigned cells. So backward makes one zeroed gradient of the size of
+ * the logits, and not three to add up. Rows are counted as a channels_last convolution lays them
+ * out, where flattening copies nothing.
  */
 final class LevelLoss {
 

@@ -72,7 +72,10 @@ final class ModelBuilder {
         Shape output = made.layer().outputShape(inputs);
         if (output.get(2) < 1) {
             throw ModelYamlException.badRow(
-                    yaml.source(), row.index(), row, "its output is empty for an image of " + PROBE);
+                    yaml.source(),
+                    row.index(),
+                    row,
+                    "its output is empty for an image of " + PROBE);
         }
         nodes.add(new Node(from, made.layer()));
         channels.add(made.channels());

@@ -55,7 +55,8 @@ final class RowArguments {
         if (row.arguments().get(index) instanceof Boolean flag) {
             return flag;
         }
-        throw bad("argument " + index + " is " + row.arguments().get(index) + ", not true or false");
+        throw bad(
+                "argument " + index + " is " + row.arguments().get(index) + ", not true or false");
     }
 
     int[] numbers(int index, int[] otherwise) {
@@ -66,7 +67,12 @@ final class RowArguments {
                 && list.stream().allMatch(Integer.class::isInstance)) {
             return list.stream().mapToInt(value -> (Integer) value).toArray();
         }
-        throw bad("argument " + index + " is " + row.arguments().get(index) + ", not a list of numbers");
+        throw bad(
+                "argument "
+                        + index
+                        + " is "
+                        + row.arguments().get(index)
+                        + ", not a list of numbers");
     }
 
     void onlyInputs(int actual) {

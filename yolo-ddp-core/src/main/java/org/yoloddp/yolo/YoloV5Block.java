@@ -29,8 +29,8 @@ public final class YoloV5Block extends NamedBlock {
      * Creates a model.
      *
      * @param yaml the description
-     * @param seed of the initial weights, which are drawn as PyTorch does: convolutions uniformly in
-     *     ±1/√fan-in
+     * @param seed of the initial weights, which are drawn as PyTorch does: convolutions uniformly
+     *     in ±1/√fan-in
      * @throws ModelYamlException if the description cannot be built
      */
     public YoloV5Block(ModelYaml yaml, long seed) {
@@ -130,7 +130,8 @@ public final class YoloV5Block extends NamedBlock {
      * Turns raw logits into boxes and scores.
      *
      * @param raw what {@link #forwardRaw} returned
-     * @return (B, rows, 5 + classes): centre x, centre y, width, height in pixels, objectness, classes
+     * @return (B, rows, 5 + classes): centre x, centre y, width, height in pixels, objectness,
+     *     classes
      */
     public NDArray decode(NDList raw) {
         return built.head().decode(raw);

@@ -14,15 +14,16 @@ import org.yoloddp.train.TrainingLoss;
  *
  * <p>Labels: one array (targets, 6) of image, class, centre x, centre y, width, height, relative to
  * the image. Predictions: the raw logits of each level. The total is the sum of the terms times the
- * images of the batch times the ranks, since gradients are averaged over ranks; the terms are those of
- * this rank.
+ * images of the batch times the ranks, since gradients are averaged over ranks; the terms are those
+ * of this rank.
  */
 public final class YoloV5Loss implements TrainingLoss {
 
     private static final List<String> TERMS = List.of("box_loss", "obj_loss", "cls_loss");
 
-    private static final double[] BALANCE_OF_3 = {4, 1, 0.4};
-    private static final double[] BALANCE = {4, 1, 0.25, 0.06, 0.02};
+    // float: a scalar times DJL's double is a double
+    private static final float[] BALANCE_OF_3 = {4, 1, 0.4f};
+    private static final float[] BALANCE = {4, 1, 0.25f, 0.06f, 0.02f};
 
     private final YoloV5Block block;
     private final LossSettings settings;
@@ -60,7 +61,7 @@ public final class YoloV5Loss implements TrainingLoss {
         }
         NDArray rows = labels.head();
         float[] targets = rows.getShape().get(0) == 0 ? new float[0] : rows.toFloatArray();
-        double[] balance = predictions.size() == 3 ? BALANCE_OF_3 : BALANCE;
+        float[] balance = predictions.size() == 3 ? BALANCE_OF_3 : BALANCE;
         NDArray box = null;
         NDArray objectness = null;
         NDArray classes = null;
@@ -74,9 +75,10 @@ public final class YoloV5Loss implements TrainingLoss {
         NDArray weighted =
                 NDArrays.stack(
                         new NDList(
-                                (box == null ? zero : box.mul(settings.box())).reshape(1),
-                                objectness.mul(settings.obj()).reshape(1),
-                                (classes == null ? zero : classes.mul(settings.cls())).reshape(1)));
+                                (box == null ? zero : box.mul((float) settings.box())).reshape(1),
+                                objectness.mul((float) settings.obj()).reshape(1),
+                                (classes == null ? zero : classes.mul((float) settings.cls()))
+                                        .reshape(1)));
         long images = predictions.head().getShape().get(0);
         NDArray total = weighted.sum().mul(images * worldSize);
         return new LossValue(total, weighted.stopGradient().reshape(TERMS.size()));
