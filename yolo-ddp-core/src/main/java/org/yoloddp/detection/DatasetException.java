@@ -1,7 +1,9 @@
 package org.yoloddp.detection;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Collection;
+import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.error.YoloDdpException;
@@ -84,6 +86,29 @@ public class DatasetException extends YoloDdpException {
                 "cannot decode the image %s; it is damaged or of a format that OpenCV does not"
                         + " know, so remove or replace it",
                 image);
+    }
+
+    static DatasetException loadingFailed(Path image, Throwable cause) {
+        return new DatasetException(
+                String.format(Locale.ROOT, "cannot load the image %s: %s", image, cause), cause);
+    }
+
+    static DatasetException wrongSize(Path image, PixelImage made, int width, int height) {
+        return of(
+                "the transforms made %dx%d pixels of %s, but a batch needs %dx%d; let a letterbox"
+                        + " of that size be among them",
+                made.width(), made.height(), image, width, height);
+    }
+
+    static DatasetException tooSlow(Duration deadline, List<Path> late) {
+        return of(
+                "no batch within %s s, %d of its images are missing, the first is %s; is the disk"
+                        + " slow, or a transform stuck? The data deadline can be raised",
+                deadline.toSeconds(), late.size(), late.get(0));
+    }
+
+    static DatasetException interrupted(List<Path> late) {
+        return of("interrupted while %d images of a batch were being loaded", late.size());
     }
 
     private static DatasetException of(String format, Object... arguments) {
