@@ -12,11 +12,7 @@ import org.yoloddp.error.ConfigurationException;
  * @param flipLeftRight the probability of a mirror image; default 0.5
  */
 public record Augmentation(
-        double hue,
-        double saturation,
-        double brightness,
-        double flipUpDown,
-        double flipLeftRight) {
+        double hue, double saturation, double brightness, double flipUpDown, double flipLeftRight) {
 
     /**
      * Creates settings.

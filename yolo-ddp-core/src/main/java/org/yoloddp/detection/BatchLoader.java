@@ -187,7 +187,9 @@ final class BatchLoader implements AutoCloseable {
         threads.shutdownNow();
         try {
             if (!threads.awaitTermination(SHUTDOWN.toSeconds(), TimeUnit.SECONDS)) {
-                LOG.warn("a loader thread did not end within {} s and is left", SHUTDOWN.toSeconds());
+                LOG.warn(
+                        "a loader thread did not end within {} s and is left",
+                        SHUTDOWN.toSeconds());
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -104,7 +104,7 @@ public class DatasetException extends YoloDdpException {
         return of(
                 "no batch within %s s, %d of its images are missing, the first is %s; is the disk"
                         + " slow, or a transform stuck? The data deadline can be raised",
-                deadline.toSeconds(), late.size(), late.get(0));
+                deadline.toMillis() / 1000.0, late.size(), late.get(0));
     }
 
     static DatasetException interrupted(List<Path> late) {

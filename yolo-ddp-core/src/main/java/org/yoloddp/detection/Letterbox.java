@@ -6,8 +6,10 @@ package org.yoloddp.detection;
  * @param width the width of the rectangle
  * @param height the height of the rectangle
  * @param scaleUp whether a small image is enlarged
+ * @param stride if positive, the rest is filled only as far as whole strides need: what a detector
+ *     takes for a single image
  */
-record Letterbox(int width, int height, boolean scaleUp) implements Transform {
+record Letterbox(int width, int height, boolean scaleUp, int stride) implements Transform {
 
     @Override
     public ImageSample apply(ImageSample sample, TransformContext context) {
@@ -16,32 +18,32 @@ record Letterbox(int width, int height, boolean scaleUp) implements Transform {
 
     ImageSample apply(ImageSample sample) {
         PixelImage image = sample.image();
-        double ratio =
-                Math.min((double) height / image.height(), (double) width / image.width());
+        double ratio = Math.min((double) height / image.height(), (double) width / image.width());
         if (!scaleUp) {
             ratio = Math.min(ratio, 1);
         }
         int innerWidth = (int) Math.rint(image.width() * ratio);
         int innerHeight = (int) Math.rint(image.height() * ratio);
-        double left = (width - innerWidth) / 2.0;
-        double top = (height - innerHeight) / 2.0;
+        int restX = stride > 0 ? (width - innerWidth) % stride : width - innerWidth;
+        int restY = stride > 0 ? (height - innerHeight) % stride : height - innerHeight;
+        int boxWidth = innerWidth + restX;
+        int boxHeight = innerHeight + restY;
+        double left = restX / 2.0;
+        double top = restY / 2.0;
         PixelImage inner = image;
         if (innerWidth != image.width() || innerHeight != image.height()) {
-            inner =
-                    OpenCv.resize(
-                            image, Math.max(innerWidth, 1), Math.max(innerHeight, 1), true);
+            inner = OpenCv.resize(image, Math.max(innerWidth, 1), Math.max(innerHeight, 1), true);
         }
         // of an odd rest the larger half goes right and below
         PixelImage boxed =
                 inner.onGrey(
-                        (int) Math.rint(left - 0.1), (int) Math.rint(top - 0.1), width, height);
+                        (int) Math.rint(left - 0.1),
+                        (int) Math.rint(top - 0.1),
+                        boxWidth,
+                        boxHeight);
         float[][] corners =
                 Boxes.toPixels(
-                        sample.labels(),
-                        ratio * image.width(),
-                        ratio * image.height(),
-                        left,
-                        top);
+                        sample.labels(), ratio * image.width(), ratio * image.height(), left, top);
         Placement old = sample.placement();
         Placement placement =
                 new Placement(
@@ -51,20 +53,6 @@ record Letterbox(int width, int height, boolean scaleUp) implements Transform {
                         old.left() * ratio + left,
                         old.top() * ratio + top);
         return new ImageSample(
-                sample.index(), boxed, Boxes.toNormalised(corners, width, height), placement);
-    }
-
-    /**
-     * The smallest rectangle of whole strides around an image that is scaled to fit into a square:
-     * what a detector takes for a single image.
-     */
-    static Letterbox around(PixelImage image, int size, int stride) {
-        double ratio = Math.min((double) size / image.height(), (double) size / image.width());
-        int innerWidth = (int) Math.rint(image.width() * ratio);
-        int innerHeight = (int) Math.rint(image.height() * ratio);
-        return new Letterbox(
-                innerWidth + (size - innerWidth) % stride,
-                innerHeight + (size - innerHeight) % stride,
-                true);
+                sample.index(), boxed, Boxes.toNormalised(corners, boxWidth, boxHeight), placement);
     }
 }

@@ -24,7 +24,8 @@ final class RectangularBatches {
                         .toArray();
         List<BatchRequest> batches = new ArrayList<>();
         for (int from = 0; from < order.length; from += batchSize) {
-            int[] indices = Arrays.copyOfRange(order, from, Math.min(from + batchSize, order.length));
+            int[] indices =
+                    Arrays.copyOfRange(order, from, Math.min(from + batchSize, order.length));
             double flattest = ratios[indices[0]];
             double tallest = ratios[indices[indices.length - 1]];
             double height = tallest < 1 ? tallest : 1;

@@ -20,8 +20,8 @@ public interface TransformContext {
     int size();
 
     /**
-     * Loads another sample, resized like the one that is being transformed, for transforms that
-     * mix several.
+     * Loads another sample, resized like the one that is being transformed, for transforms that mix
+     * several.
      *
      * @param index the number of the sample
      * @return the sample before any transform

@@ -14,7 +14,7 @@ public final class Transforms {
      * @return the transform
      */
     public static Transform letterbox(int width, int height, boolean scaleUp) {
-        return new Letterbox(width, height, scaleUp);
+        return new Letterbox(width, height, scaleUp, 0);
     }
 
     /**

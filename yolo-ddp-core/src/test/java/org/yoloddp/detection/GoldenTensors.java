@@ -8,6 +8,8 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.yoloddp.testing.Golden;
 
 /** Golden tensors, read without the native engine; bytes too, which DJL's reader lacks. */
@@ -15,6 +17,14 @@ record GoldenTensors(JsonObject header, ByteBuffer data) {
 
     static GoldenTensors read(String name) {
         return read(resource(name + ".safetensors"));
+    }
+
+    static GoldenTensors read(Path file) {
+        try {
+            return read(Files.readAllBytes(file));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     static GoldenTensors read(byte[] file) {
