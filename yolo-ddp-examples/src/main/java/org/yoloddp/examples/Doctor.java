@@ -19,6 +19,7 @@ final class Doctor {
         findings.add(cores());
         findings.add(memory());
         findings.add(cache());
+        findings.addAll(NativeFindings.examine());
         findings.add(gpus());
         findings.add(data());
         return findings;
