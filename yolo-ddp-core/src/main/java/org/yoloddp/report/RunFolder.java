@@ -39,6 +39,9 @@ public final class RunFolder implements TrainingObserver {
     private volatile @Nullable Path folder;
     private @Nullable Writers writers;
 
+    /** Whether a validation has been run; until then the last weights count as the best. */
+    private boolean judged;
+
     private record Writers(List<String> lossTerms, ResultsCsv results, EventFile events) {}
 
     private RunFolder(Path project) {
@@ -173,7 +176,8 @@ public final class RunFolder implements TrainingObserver {
         open.events().add(report.epoch(), values);
         Path folderOfWeights = path().resolve("weights");
         weights.write(folderOfWeights.resolve("last.safetensors"));
-        if (report.best()) {
+        judged |= report.validation().isPresent();
+        if (report.best() || !judged) {
             weights.write(folderOfWeights.resolve("best.safetensors"));
         }
         if (savePeriod > 0 && report.epoch() % savePeriod == 0) {

@@ -90,6 +90,19 @@ class RunFolderTest {
     }
 
     @Test
+    void withoutAValidationTheLastWeightsAreTheBest() {
+        RunFolder run = RunFolder.at(folder);
+        run.onStart(Reports.start("mse"));
+        run.onEpoch(Reports.epoch(0, Map.of(), Map.of(), false), weights("epoch 0"));
+        run.onEpoch(Reports.epoch(1, Map.of(), Map.of(), false), weights("epoch 1"));
+        Path best = folder.resolve("exp/weights/best.safetensors");
+        assertThat(best).hasContent("epoch 1");
+        run.onEpoch(Reports.epoch(2, Map.of(), Map.of("mAP50", .5), true), weights("epoch 2"));
+        run.onEpoch(Reports.epoch(3, Map.of(), Map.of(), false), weights("epoch 3"));
+        assertThat(best).hasContent("epoch 2");
+    }
+
+    @Test
     void theSummaryIsForPrograms() throws IOException {
         play(RunFolder.at(folder));
         JsonObject summary =
