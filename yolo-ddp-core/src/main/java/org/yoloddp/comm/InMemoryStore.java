@@ -9,12 +9,14 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** A store for ranks that are threads of this JVM. */
 public final class InMemoryStore implements Store {
 
     private final Map<String, byte[]> values = new HashMap<>();
+    private final Map<String, Object> shared = new HashMap<>();
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
 
@@ -94,6 +96,22 @@ public final class InMemoryStore implements Store {
             values.put(key, desired.clone());
             changed.signalAll();
             return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Hands an object to all who use this store, which they can because they are in one JVM.
+     *
+     * @param key a key of its own, apart from those of the values
+     * @param make makes the object for the first who asks
+     * @return the object
+     */
+    public Object share(String key, Supplier<Object> make) {
+        lock.lock();
+        try {
+            return shared.computeIfAbsent(key, k -> make.get());
         } finally {
             lock.unlock();
         }

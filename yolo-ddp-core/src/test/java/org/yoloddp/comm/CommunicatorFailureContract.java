@@ -1,0 +1,513 @@
+package org.yoloddp.comm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.TreeMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** What every communicator holds when something goes wrong. */
+abstract class CommunicatorFailureContract extends CommunicatorContract {
+
+    private static final Duration SHORT = Duration.ofMillis(100);
+
+    private static final String ADVICE =
+            ". All ranks must submit the same collectives in the same order; look for a branch or a"
+                    + " loop that not all ranks take alike.";
+
+    private record Mismatch(
+            String what,
+            Function<Communicator, Work> rank0,
+            Function<Communicator, Work> rank1,
+            String asked0,
+            String asked1) {
+
+        @Override
+        public String toString() {
+            return what;
+        }
+    }
+
+    private static Function<Communicator, Work> reduce(
+            DType dtype, long count, ReduceOp op, String tag) {
+        return c -> allReduce(c, c.allocate(dtype, count), op, tag);
+    }
+
+    private static Function<Communicator, Work> broadcast(int root) {
+        return c -> c.broadcast(c.allocate(DType.F32, 8), root, ComputeStream.HOST, "x");
+    }
+
+    private static Function<Communicator, Work> gather(long... counts) {
+        return c -> c.allGather(c.allocate(DType.F32, 8), counts, ComputeStream.HOST, "x");
+    }
+
+    static Stream<Mismatch> mismatches() {
+        Function<Communicator, Work> usual = reduce(DType.F32, 8, ReduceOp.SUM, "x");
+        String asked = "allReduce(SUM, F32 x 8, tag 'x')";
+        return Stream.of(
+                new Mismatch("operation", usual, c -> c.barrier("x"), asked, "barrier(tag 'x')"),
+                new Mismatch(
+                        "type",
+                        usual,
+                        reduce(DType.I32, 8, ReduceOp.SUM, "x"),
+                        asked,
+                        "allReduce(SUM, I32 x 8, tag 'x')"),
+                new Mismatch(
+                        "length",
+                        usual,
+                        reduce(DType.F32, 9, ReduceOp.SUM, "x"),
+                        asked,
+                        "allReduce(SUM, F32 x 9, tag 'x')"),
+                new Mismatch(
+                        "way of combining",
+                        usual,
+                        reduce(DType.F32, 8, ReduceOp.AVG, "x"),
+                        asked,
+                        "allReduce(AVG, F32 x 8, tag 'x')"),
+                new Mismatch(
+                        "tag",
+                        usual,
+                        reduce(DType.F32, 8, ReduceOp.SUM, "y"),
+                        asked,
+                        "allReduce(SUM, F32 x 8, tag 'y')"),
+                new Mismatch(
+                        "root",
+                        broadcast(0),
+                        broadcast(1),
+                        "broadcast(F32 x 8, root 0, tag 'x')",
+                        "broadcast(F32 x 8, root 1, tag 'x')"),
+                new Mismatch(
+                        "shares",
+                        gather(3, 5),
+                        gather(5, 3),
+                        "allGather(F32 x 8, shares [3, 5], tag 'x')",
+                        "allGather(F32 x 8, shares [5, 3], tag 'x')"),
+                new Mismatch(
+                        "message's length",
+                        c -> c.send(c.allocate(DType.F32, 8), 1, ComputeStream.HOST, "x"),
+                        c -> c.recv(c.allocate(DType.F32, 4), 0, ComputeStream.HOST, "x"),
+                        "send(F32 x 8, to 1, tag 'x')",
+                        "recv(F32 x 4, from 0, tag 'x')"));
+    }
+
+    @ParameterizedTest
+    @MethodSource("mismatches")
+    void whatDiffersIsShownOnEveryRank(Mismatch mismatch) throws Exception {
+        List<Throwable> failures =
+                RankGroup.failures(
+                        world(2),
+                        c -> {
+                            (c.rank() == 0 ? mismatch.rank0 : mismatch.rank1).apply(c).await(LONG);
+                            return null;
+                        });
+        assertThat(failures)
+                .allSatisfy(
+                        f ->
+                                assertThat(f)
+                                        .isInstanceOf(CollectiveMismatchException.class)
+                                        .hasMessage(
+                                                "The ranks of group 'world' differ at collective 0:"
+                                                        + " rank 0 asked for "
+                                                        + mismatch.asked0
+                                                        + "; rank 1 asked for "
+                                                        + mismatch.asked1
+                                                        + ADVICE));
+    }
+
+    @Test
+    void swappedOrderOfEqualLookingCallsIsAMismatchOnEveryRank() throws Exception {
+        List<Throwable> failures =
+                RankGroup.failures(
+                        world(3),
+                        c -> {
+                            c.barrier("start").await(LONG);
+                            try (CommBuffer a = floats(c, 1f);
+                                    CommBuffer b = floats(c, 2f)) {
+                                Work first = allReduce(c, a, ReduceOp.SUM, rank1(c, "b", "a"));
+                                Work second = allReduce(c, b, ReduceOp.SUM, rank1(c, "a", "b"));
+                                first.await(LONG);
+                                second.await(LONG);
+                            }
+                            return null;
+                        });
+        assertThat(failures)
+                .allSatisfy(
+                        f -> {
+                            assertThat(f)
+                                    .isInstanceOf(CollectiveMismatchException.class)
+                                    .hasMessage(
+                                            "The ranks of group 'world' differ at collective 1:"
+                                                    + " ranks 0, 2 asked for allReduce(SUM, F32 x 1,"
+                                                    + " tag 'a'); rank 1 asked for allReduce(SUM, F32 x"
+                                                    + " 1, tag 'b')"
+                                                    + ADVICE);
+                            CollectiveMismatchException e = (CollectiveMismatchException) f;
+                            assertThat(e.group()).isEqualTo("world");
+                            assertThat(e.sequence()).isEqualTo(1);
+                            Map<Integer, String> tags = new TreeMap<>();
+                            e.calls().forEach((rank, call) -> tags.put(rank, call.tag()));
+                            assertThat(tags)
+                                    .isEqualTo(new TreeMap<>(Map.of(0, "a", 1, "b", 2, "a")));
+                        });
+    }
+
+    private static String rank1(Communicator c, String then, String otherwise) {
+        return c.rank() == 1 ? then : otherwise;
+    }
+
+    @Test
+    void ranksInDifferentGroupsAreAMismatchOnEveryRank() throws Exception {
+        List<Throwable> failures =
+                RankGroup.failures(
+                        world(2, Duration.ofMillis(300)),
+                        c -> {
+                            Communicator a = c.split("a", 0, 1).orElseThrow();
+                            Communicator b = c.split("b", 0, 1).orElseThrow();
+                            (c.rank() == 0 ? a : b).barrier("x").await(LONG);
+                            return null;
+                        });
+        String in0 = "rank 0 asked for barrier(tag 'x')";
+        String in1 = "rank 1 asked for barrier(tag 'x')";
+        assertThat(failures.get(0))
+                .isInstanceOf(CollectiveMismatchException.class)
+                .hasMessage(
+                        "The ranks of group 'a' differ at collective 0: "
+                                + in0
+                                + "; "
+                                + in1
+                                + " as collective 0 of group 'b'"
+                                + ADVICE);
+        assertThat(failures.get(1))
+                .isInstanceOf(CollectiveMismatchException.class)
+                .hasMessage(
+                        "The ranks of group 'b' differ at collective 0: "
+                                + in0
+                                + " as collective 0 of group 'a'; "
+                                + in1
+                                + ADVICE);
+    }
+
+    @Test
+    void differentSplitsAreAMismatch() throws Exception {
+        List<Throwable> failures =
+                RankGroup.failures(
+                        world(2), c -> c.split(c.rank() == 0 ? "a" : "b", 0, 1).isPresent());
+        assertThat(failures)
+                .allSatisfy(
+                        f ->
+                                assertThat(f)
+                                        .hasMessage(
+                                                "The ranks of group 'world' differ at collective 0:"
+                                                        + " rank 0 asked for split(ranks [0, 1], tag"
+                                                        + " 'a'); rank 1 asked for split(ranks [0, 1],"
+                                                        + " tag 'b')"
+                                                        + ADVICE));
+    }
+
+    @Test
+    void messagesThatCrossAreAMismatch() throws Exception {
+        List<Throwable> failures =
+                RankGroup.failures(
+                        world(2),
+                        c -> {
+                            int other = 1 - c.rank();
+                            try (CommBuffer a = floats(c, 1f);
+                                    CommBuffer b = floats(c, 2f)) {
+                                Work sent = c.send(a, other, ComputeStream.HOST, "x");
+                                c.recv(b, other, ComputeStream.HOST, "x");
+                                sent.await(LONG);
+                            }
+                            return null;
+                        });
+        assertThat(failures)
+                .allSatisfy(
+                        f ->
+                                assertThat(f)
+                                        .hasMessage(
+                                                "The ranks of group 'world' differ at collective 0:"
+                                                        + " rank 0 asked for send(F32 x 1, to 1, tag"
+                                                        + " 'x'); rank 1 asked for send(F32 x 1, to 0,"
+                                                        + " tag 'x')"
+                                                        + ADVICE));
+    }
+
+    @Test
+    void whoDoesNotComeIsNamed() throws Exception {
+        List<Communicator> world = world(3);
+        try (CommBuffer a = floats(world.get(0), 1f);
+                CommBuffer b = floats(world.get(2), 1f)) {
+            Work first = allReduce(world.get(0), a, ReduceOp.SUM, "x");
+            Work other = allReduce(world.get(2), b, ReduceOp.SUM, "x");
+            String message =
+                    "allReduce(SUM, F32 x 1, tag 'x'), collective 0 of group 'world', was not done"
+                            + " within 100 ms: rank 1 did not come, ranks 0, 2 did. Find out what rank"
+                            + " 1 does instead (jstack), or raise the deadline.";
+            assertThatThrownBy(() -> first.await(SHORT))
+                    .isInstanceOfSatisfying(
+                            CollectiveTimeoutException.class,
+                            e -> {
+                                assertThat(e.missing()).containsExactly(1);
+                                assertThat(e.arrived()).containsExactly(0, 2);
+                                assertThat(e.waited()).isEqualTo(SHORT);
+                                assertThat(e.call().tag()).isEqualTo("x");
+                            })
+                    .hasMessage(message);
+            assertThatThrownBy(() -> other.await(LONG)).hasMessage(message);
+            assertThatThrownBy(() -> world.get(1).barrier("later").await(LONG)).hasMessage(message);
+        }
+    }
+
+    @Test
+    void theCommunicatorsOwnDeadlineHoldsForWhoOnlyLooks() throws Exception {
+        Communicator c = world(2, SHORT).get(0);
+        Work work = c.barrier("x");
+        long end = System.nanoTime() + LONG.toNanos();
+        while (!work.isDone() && System.nanoTime() < end) {
+            Thread.onSpinWait();
+        }
+        assertThat(work.failure()).get().isInstanceOf(CollectiveTimeoutException.class);
+    }
+
+    @Test
+    void rankThatAbortsIsNamedWithStepOperationAndCause() throws Exception {
+        List<Communicator> world = world(3);
+        IllegalStateException cause = new IllegalStateException("bad batch");
+        List<Throwable> failures =
+                RankGroup.failures(
+                        world,
+                        c -> {
+                            c.progress("train", 7);
+                            c.barrier("start").await(LONG);
+                            if (c.rank() == 1) {
+                                c.abort(cause);
+                            }
+                            c.barrier("next").await(LONG);
+                            return null;
+                        });
+        assertThat(failures)
+                .allSatisfy(
+                        f -> {
+                            assertThat(f)
+                                    .isInstanceOf(RankFailedException.class)
+                                    .hasCause(cause)
+                                    .hasMessage(
+                                            failed(
+                                                    1,
+                                                    " at step 7, in phase 'train', after"
+                                                            + " barrier(tag 'start')",
+                                                    "java.lang.IllegalStateException: bad batch"));
+                            assertThat(f.getCause()).isSameAs(cause);
+                            RankFailedException e = (RankFailedException) f;
+                            assertThat(e.rank()).isEqualTo(1);
+                            assertThat(e.step()).isEqualTo(7);
+                            assertThat(e.host()).isEqualTo(GroupContext.localHostId());
+                            assertThat(e.pid()).isEqualTo(ProcessHandle.current().pid());
+                        });
+    }
+
+    private static String failed(int rank, String where, String cause) {
+        return "Rank "
+                + rank
+                + " (process "
+                + ProcessHandle.current().pid()
+                + " on "
+                + GroupContext.localHostId()
+                + ") failed"
+                + where
+                + " in group 'world': "
+                + cause
+                + ". The other ranks cannot go on; mend what stopped rank "
+                + rank
+                + ".";
+    }
+
+    @Test
+    void rankThatLeavesIsNamed() throws Exception {
+        List<Communicator> world = world(2);
+        List<Throwable> failures = new ArrayList<>();
+        Work before = world.get(0).barrier("x");
+        world.get(1).close();
+        before.failure().ifPresent(failures::add);
+        world.get(0).barrier("y").failure().ifPresent(failures::add);
+        assertThat(failures)
+                .hasSize(2)
+                .allSatisfy(
+                        f ->
+                                assertThat(f)
+                                        .isInstanceOf(RankFailedException.class)
+                                        .hasCauseInstanceOf(CommunicatorClosedException.class)
+                                        .hasMessage(
+                                                failed(
+                                                        1,
+                                                        ", before its first collective",
+                                                        "org.yoloddp.comm"
+                                                                + ".CommunicatorClosedException: rank 1"
+                                                                + " has closed its communicator of"
+                                                                + " group 'world'")));
+    }
+
+    @Test
+    void rankThatLeavesBehindItsOwnWorkIsNamed() throws Exception {
+        List<Communicator> world = world(2);
+        Work left = allReduce(world.get(1), floats(world.get(1), 1f), ReduceOp.SUM, "x");
+        world.get(1).close();
+        assertThat(left.failure()).get().isInstanceOf(RankFailedException.class);
+        assertThatThrownBy(() -> world.get(0).barrier("x").await(LONG))
+                .isInstanceOf(RankFailedException.class)
+                .hasMessageContaining("during allReduce(SUM, F32 x 1, tag 'x')");
+    }
+
+    @Test
+    void firstFailureStays() throws Exception {
+        List<Communicator> world = world(2);
+        world.get(0).abort(new IllegalStateException("first"));
+        world.get(1).abort(new IllegalStateException("second"));
+        assertThat(world.get(1).barrier("x").failure().orElseThrow().getCause())
+                .hasMessage("first");
+        assertThat(world.get(0).barrier("x").failure().orElseThrow().getCause())
+                .hasMessage("first");
+    }
+
+    @Test
+    void abortForAConsequenceKeepsTheRootCause() throws Exception {
+        List<Communicator> world = world(3);
+        Communicator pair = null;
+        List<Communicator> pairs = RankGroup.results(world, c -> c.split("pair", 0, 1).orElse(c));
+        pair = pairs.get(0);
+        pairs.get(1).abort(new IllegalStateException("root"));
+        Throwable seen = pair.barrier("x").failure().orElseThrow();
+        world.get(0).abort(new RuntimeException("wrapped", seen));
+        Throwable everywhere = world.get(2).barrier("x").failure().orElseThrow();
+        assertThat(everywhere)
+                .isInstanceOf(RankFailedException.class)
+                .hasMessage(seen.getMessage());
+        assertThat(everywhere.getCause()).hasMessage("root");
+    }
+
+    @Test
+    void failureOfASplitGroupSparesTheOthersAndAbortOfTheWholeDoesNot() throws Exception {
+        List<Communicator> world = world(2);
+        List<Communicator> as = RankGroup.results(world, c -> c.split("a", 1, 0).orElseThrow());
+        List<Communicator> bs = RankGroup.results(world, c -> c.split("b", 0, 1).orElseThrow());
+        as.get(0).abort(new IllegalStateException("only a"));
+        assertThat(((RankFailedException) as.get(1).barrier("x").failure().orElseThrow()).rank())
+                .isZero();
+        RankGroup.results(
+                world,
+                c -> {
+                    c.barrier("world").await(LONG);
+                    bs.get(c.rank()).barrier("b").await(LONG);
+                    return true;
+                });
+        Work pending = bs.get(0).barrier("pending");
+        world.get(1).abort(new IllegalStateException("all"));
+        assertThat(pending.failure().orElseThrow().getCause()).hasMessage("all");
+    }
+
+    @Test
+    void abortAtAnyMomentEndsAllRanksAlike() throws Exception {
+        SplittableRandom random = new SplittableRandom(11);
+        for (int round = 0; round < 150; round++) {
+            int size = 2 + round % 3;
+            long count = round % 5 == 0 ? 400_000 : 1 + random.nextInt(3000);
+            long spins = random.nextInt(20_000);
+            int aborter = random.nextInt(size);
+            List<Communicator> world = world(size);
+            CountDownLatch started = new CountDownLatch(size);
+            Thread thread =
+                    new Thread(
+                            () -> {
+                                try {
+                                    assertThat(started.await(30, TimeUnit.SECONDS)).isTrue();
+                                } catch (InterruptedException e) {
+                                    throw new IllegalStateException(e);
+                                }
+                                for (long i = 0; i < spins; i++) {
+                                    Thread.onSpinWait();
+                                }
+                                world.get(aborter).abort(new IllegalStateException("now"));
+                            });
+            thread.start();
+            List<Long> done = new ArrayList<>(java.util.Collections.nCopies(size, 0L));
+            List<Throwable> failures =
+                    RankGroup.failures(
+                            world,
+                            c -> {
+                                started.countDown();
+                                try (CommBuffer b = c.allocate(DType.F32, count)) {
+                                    for (long i = 0; ; i++) {
+                                        c.progress("train", i);
+                                        Work first = allReduce(c, b, ReduceOp.SUM, "g" + i);
+                                        Work second = c.barrier("b" + i);
+                                        first.await(LONG);
+                                        done.set(c.rank(), 2 * i + 1);
+                                        second.await(LONG);
+                                        done.set(c.rank(), 2 * i + 2);
+                                    }
+                                }
+                            });
+            thread.join(TimeUnit.SECONDS.toMillis(30));
+            assertThat(failures)
+                    .allSatisfy(
+                            f -> {
+                                assertThat(f).isInstanceOf(RankFailedException.class);
+                                assertThat(((RankFailedException) f).rank()).isEqualTo(aborter);
+                                assertThat(f.getCause()).hasMessage("now");
+                            });
+            assertThat(done).as("collectives that succeeded").containsOnly(done.get(0));
+            world.forEach(Communicator::close);
+        }
+    }
+
+    @Test
+    void closeOfARankDuringACollectiveEndsAllRanks() throws Exception {
+        SplittableRandom random = new SplittableRandom(5);
+        for (int round = 0; round < 50; round++) {
+            List<Communicator> world = world(3);
+            long steps = random.nextInt(40);
+            List<Throwable> failures =
+                    RankGroup.failures(
+                            world,
+                            c -> {
+                                CommBuffer b = c.allocate(DType.F32, 30_000);
+                                for (long i = 0; ; i++) {
+                                    Work work = allReduce(c, b, ReduceOp.SUM, "g" + i);
+                                    if (c.rank() == 2 && i == steps) {
+                                        c.close();
+                                    }
+                                    work.await(LONG);
+                                }
+                            });
+            for (int rank = 0; rank < 2; rank++) {
+                assertThat(failures.get(rank)).isInstanceOf(RankFailedException.class);
+                assertThat(((RankFailedException) failures.get(rank)).rank()).isEqualTo(2);
+            }
+        }
+    }
+
+    @Test
+    void bufferClosedTooEarlyIsFreedWhenTheCollectiveIsDone() throws Exception {
+        for (int round = 0; round < 20; round++) {
+            RankGroup.results(
+                    world(2),
+                    c -> {
+                        CommBuffer buffer = c.allocate(DType.F32, 1_000_000);
+                        Work work = allReduce(c, buffer, ReduceOp.SUM, "x");
+                        buffer.close();
+                        work.await(LONG);
+                        return true;
+                    });
+        }
+    }
+}
