@@ -24,7 +24,7 @@ import org.yoloddp.torch.TorchRuntime;
 final class MiniLoop implements AutoCloseable {
 
     static final double LEARNING_RATE = .02;
-    static final double MAX_NORM = 1;
+    static final double MAX_NORM = .7;
 
     private final Communicator communicator;
     private final NDManager manager = NDManager.newBaseManager();

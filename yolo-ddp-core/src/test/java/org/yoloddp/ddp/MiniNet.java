@@ -89,7 +89,8 @@ final class MiniNet {
             Random random = new Random(seed + sample);
             for (int i = 0; i < size; i++) {
                 // Samples differ in size as well, so that ranks hold unlike data.
-                values[(sample - from) * size + i] = (float) (random.nextGaussian() * (1 + sample));
+                values[(sample - from) * size + i] =
+                        (float) (random.nextGaussian() * (1 + sample % 3 * .5));
             }
         }
         return manager.create(values, new Shape(to - from).addAll(each));
