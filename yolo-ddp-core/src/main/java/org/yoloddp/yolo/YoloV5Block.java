@@ -14,8 +14,9 @@ import org.jspecify.annotations.Nullable;
  * to 1, sides multiples of the largest stride.
  *
  * <p>In training mode it returns the raw logits of each level, (B, anchors, rows, columns, 5 +
- * classes); else one array (B, rows, 5 + classes) of centre x, centre y, width, height in pixels,
- * objectness, and class probabilities, level by level, anchor by anchor, row by row.
+ * classes); else first one array (B, rows, 5 + classes) of centre x, centre y, width, height in
+ * pixels, objectness, and class probabilities, level by level, anchor by anchor, row by row; then
+ * the raw logits of each level.
  *
  * <p>The parameters have the names and the order of YOLOv5's state dict.
  */
@@ -147,9 +148,9 @@ public final class YoloV5Block extends NamedBlock {
         if (training) {
             return raw;
         }
-        NDArray decoded = decode(raw);
-        raw.close();
-        return new NDList(decoded);
+        NDList result = new NDList(decode(raw));
+        result.addAll(raw);
+        return result;
     }
 
     /** Shapes of all layers, the head's levels last. */

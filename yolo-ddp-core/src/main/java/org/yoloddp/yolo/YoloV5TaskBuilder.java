@@ -40,8 +40,8 @@ public final class YoloV5TaskBuilder {
     }
 
     /**
-     * Starts from weights of a file: whatever agrees in name and shape, but anchors, which come from
-     * the model description. With another number of classes that is all but the last layer.
+     * Starts from weights of a file: whatever agrees in name and shape, but anchors, which come
+     * from the model description. With another number of classes that is all but the last layer.
      *
      * @param file a checkpoint of YOLOv5, or a safetensors file
      * @return this builder
@@ -54,7 +54,8 @@ public final class YoloV5TaskBuilder {
     /**
      * Takes the anchors of the weights too.
      *
-     * @param keep whether the weights' anchors replace those of the model description; default false
+     * @param keep whether the weights' anchors replace those of the model description; default
+     *     false
      * @return this builder
      */
     public YoloV5TaskBuilder optKeepAnchors(boolean keep) {
