@@ -464,37 +464,52 @@ final class Group {
         }
     }
 
-    /** Fails the group because a rank has waited too long. */
+    /**
+     * Fails the group because a rank has waited too long, and with it the groups in which the ranks
+     * that did not come wait for those that did. One at a time, so that all fail with one message.
+     */
     void timeOut(int rank, Op op, Duration waited) {
-        List<Integer> present;
-        synchronized (lock) {
-            Op head = queues.get(rank).peek();
-            present = world((head == null ? op : head).ranks(true));
-        }
-        Map<Integer, Fingerprint> elsewhere = new HashMap<>();
-        for (Group other : family.groups()) {
-            if (other != this) {
-                other.addWaitingFor(present, elsewhere);
+        synchronized (family) {
+            List<Integer> present;
+            synchronized (lock) {
+                Op head = queues.get(rank).peek();
+                present = world((head == null ? op : head).ranks(true));
             }
-        }
-        synchronized (lock) {
-            Op head = queues.get(rank).peek();
-            if (!op.isDone() && failure == null && head != null) {
-                fail(lateFailure(head, rank, waited, elsewhere));
+            Map<Integer, Fingerprint> elsewhere = new HashMap<>();
+            List<Group> others = new ArrayList<>();
+            for (Group other : family.groups()) {
+                if (other != this && other.addWaitingFor(present, elsewhere)) {
+                    others.add(other);
+                }
+            }
+            CommunicationException problem;
+            synchronized (lock) {
+                Op head = queues.get(rank).peek();
+                if (op.isDone() || failure != null || head == null) {
+                    return;
+                }
+                problem = lateFailure(head, rank, waited, elsewhere);
+                fail(problem);
+            }
+            if (problem instanceof CollectiveMismatchException) {
+                others.forEach(other -> other.failAll(problem));
             }
         }
     }
 
     /** Adds what ranks ask for in this group and can't get, because one of the given is missing. */
-    private void addWaitingFor(List<Integer> missing, Map<Integer, Fingerprint> calls) {
+    private boolean addWaitingFor(List<Integer> missing, Map<Integer, Fingerprint> calls) {
+        boolean found = false;
         synchronized (lock) {
             for (int rank : all) {
                 Op head = queues.get(rank).peek();
                 if (head != null && world(head.ranks(false)).stream().anyMatch(missing::contains)) {
                     calls.put(worldRanks[rank], head.call(rank));
+                    found = true;
                 }
             }
         }
+        return found;
     }
 
     private CommunicationException lateFailure(
