@@ -36,6 +36,7 @@ public final class Replica implements AutoCloseable {
     private final Reduction reduction;
     private final GradientBuckets buckets;
     private final List<FlatArrays> buffers;
+    private final NDManager manager;
     private long exposedNanos;
     private boolean closed;
 
@@ -44,12 +45,14 @@ public final class Replica implements AutoCloseable {
             StateDict state,
             Reduction reduction,
             GradientBuckets buckets,
-            List<FlatArrays> buffers) {
+            List<FlatArrays> buffers,
+            NDManager manager) {
         this.communicator = communicator;
         this.state = state;
         this.reduction = reduction;
         this.buckets = buckets;
         this.buffers = buffers;
+        this.manager = manager;
     }
 
     /**
@@ -101,7 +104,7 @@ public final class Replica implements AutoCloseable {
                         reduction);
         GradientBuckets buckets = GradientBuckets.create(communicator, layout, state, manager);
         buckets.zero();
-        return new Replica(communicator, state, reduction, buckets, buffers);
+        return new Replica(communicator, state, reduction, buckets, buffers, manager);
     }
 
     private static Described describe(StateDict.Entry entry) {
@@ -148,6 +151,24 @@ public final class Replica implements AutoCloseable {
         long from = System.nanoTime();
         buffers.forEach(FlatArrays::broadcast);
         exposedNanos += System.nanoTime() - from;
+    }
+
+    /**
+     * Copies rank 0's buffers of another state, such as averaged weights, to all ranks. All ranks
+     * call it.
+     *
+     * @param other the state, of the same structure on all ranks
+     * @throws CommunicationException if another rank failed, left, or did not come in time
+     */
+    public void broadcastBuffers(StateDict other) {
+        if (communicator.size() == 1) {
+            return;
+        }
+        for (FlatArrays flat :
+                FlatArrays.of(communicator, other.buffers(), "averaged buffers", manager)) {
+            flat.broadcast();
+            flat.close();
+        }
     }
 
     /**

@@ -1,8 +1,6 @@
 package org.yoloddp.train;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.types.DataType;
 import ai.djl.training.evaluator.Evaluator;
 
 /** The mean of a DJL evaluator; the state is {sum, samples}. */
@@ -20,11 +18,15 @@ record EvaluatorMetric(Evaluator evaluator) implements Metric<double[]> {
 
     @Override
     public double[] update(double[] state, NDList labels, NDList predictions) {
-        try (NDArray raw = evaluator.evaluate(labels, predictions);
-                NDArray mean = raw.toType(DataType.FLOAT64, false).mean()) {
-            long samples = labels.head().getShape().get(0);
-            return new double[] {state[0] + mean.getDouble() * samples, state[1] + samples};
-        }
+        // An accumulator of this batch alone: what evaluate returns differs, here a mean and there
+        // a count, and totals of several batches can't be read.
+        String key = "yolo-ddp-" + Thread.currentThread().getId();
+        evaluator.addAccumulator(key);
+        evaluator.updateAccumulator(key, labels, predictions);
+        long samples = labels.head().getShape().get(0);
+        double value = evaluator.getAccumulator(key);
+        evaluator.resetAccumulator(key);
+        return new double[] {state[0] + value * samples, state[1] + samples};
     }
 
     @Override

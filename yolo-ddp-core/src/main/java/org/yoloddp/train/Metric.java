@@ -68,10 +68,10 @@ public interface Metric<S> {
     S decode(double[] numbers);
 
     /**
-     * Adapts an evaluator of DJL: the mean of {@code evaluate} over batches, weighted by batch
-     * size. That is exact for means over samples such as accuracy, and inexact for anything else.
+     * Adapts an evaluator of DJL: the mean of its values of single batches, weighted by batch size.
+     * That is exact for means over samples such as accuracy, and inexact for anything else.
      *
-     * @param evaluator the evaluator, of which only {@code evaluate} is called
+     * @param evaluator the evaluator, shared by all ranks of this JVM
      * @return the metric
      */
     static Metric<double[]> of(Evaluator evaluator) {

@@ -3,6 +3,7 @@ package org.yoloddp.train;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.yoloddp.optim.ParameterGroup;
 
@@ -71,5 +72,14 @@ public interface TrainingTask {
                                 .map(p -> p.getKey())
                                 .toList(),
                         weightDecay));
+    }
+
+    /**
+     * Returns what is written into weight files beside the arrays.
+     *
+     * @return texts by name, such as the class names; by default none
+     */
+    default Map<String, String> metadata() {
+        return Map.of();
     }
 }

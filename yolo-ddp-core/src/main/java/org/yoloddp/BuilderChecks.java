@@ -1,0 +1,56 @@
+package org.yoloddp;
+
+import org.yoloddp.error.ConfigurationException;
+
+/** The checks of {@link DistributedTrainerBuilder#build()}, with their messages. */
+final class BuilderChecks {
+
+    private BuilderChecks() {}
+
+    static void atLeast(String option, int value, int smallest) {
+        if (value < smallest) {
+            throw new ConfigurationException(
+                    option + " is " + value + ", but has to be " + smallest + " or more");
+        }
+    }
+
+    static void clipNorm(double value) {
+        if (!(value > 0)) {
+            throw new ConfigurationException(
+                    "clipNorm is " + value + ", but has to be above 0, infinite for no limit");
+        }
+    }
+
+    static void averageDecay(double value) {
+        if (!(value >= 0 && value < 1)) {
+            throw new ConfigurationException(
+                    "the decay of the weight average is "
+                            + value
+                            + ", but has to be 0 (none) or between 0 and 1");
+        }
+    }
+
+    static void batchSize(int batchSize, int ranks) {
+        atLeast("batchSize", batchSize, 1);
+        if (batchSize % ranks != 0) {
+            throw new ConfigurationException(
+                    "batchSize is "
+                            + batchSize
+                            + " over all ranks, which "
+                            + ranks
+                            + " ranks can't share evenly: use a multiple of "
+                            + ranks);
+        }
+    }
+
+    static void samples(int samples, int ranks) {
+        if (samples < ranks) {
+            throw new ConfigurationException(
+                    "there are "
+                            + samples
+                            + " training samples for "
+                            + ranks
+                            + " ranks, but each rank needs at least one: use fewer ranks");
+        }
+    }
+}

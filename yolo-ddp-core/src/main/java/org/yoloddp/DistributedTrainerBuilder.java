@@ -1,0 +1,415 @@
+package org.yoloddp;
+
+import ai.djl.Device;
+import ai.djl.nn.Block;
+import ai.djl.training.dataset.RandomAccessDataset;
+import ai.djl.training.loss.Loss;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.yoloddp.amp.Precision;
+import org.yoloddp.ddp.Reduction;
+import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.optim.OptimizerSpec;
+import org.yoloddp.sampler.IndexSampler;
+import org.yoloddp.schedule.HyperparameterSchedule;
+import org.yoloddp.schedule.LearningRate;
+import org.yoloddp.train.Deadlines;
+import org.yoloddp.train.Loading;
+import org.yoloddp.train.Metric;
+import org.yoloddp.train.RankFactory;
+import org.yoloddp.train.TrainingLoss;
+import org.yoloddp.train.TrainingObserver;
+import org.yoloddp.train.TrainingSettings;
+import org.yoloddp.train.TrainingTask;
+
+/**
+ * Describes a training. Not thread-safe; {@link #build()} checks that everything fits together.
+ *
+ * <p>Either {@link #setTask} is required, or {@link #setBlock}, {@link #setDataset} and {@link
+ * #setLoss}; {@link #setEpochs} and {@link #setBatchSize} always are. The defaults:
+ *
+ * <ul>
+ *   <li>world: {@link World#local()}; intra-op threads: cores divided by the ranks of this host
+ *   <li>optimizer: SGD with momentum .9, no weight decay; learning rate: constant .01
+ *   <li>sampler: {@link IndexSampler#distributed()}, shuffled by the seed
+ *   <li>precision float32; no gradient clipping; no averaged weights
+ *   <li>validation after every epoch, if there is one; no early stopping
+ *   <li>channels last for images and convolutions; seed 0
+ *   <li>{@link Reduction#defaults()}, {@link Loading#defaults()}, {@link Deadlines#defaults()}
+ * </ul>
+ */
+public final class DistributedTrainerBuilder {
+
+    private final PlainTask.Parts plain = new PlainTask.Parts();
+    private final List<TrainingObserver> observers = new ArrayList<>();
+    private @Nullable TrainingTask task;
+    private int epochs;
+    private int batchSize;
+    private World world = World.local();
+    private int threadsPerRank;
+    private OptimizerSpec optimizer = OptimizerSpec.sgd().momentum(.9);
+    private HyperparameterSchedule schedule = HyperparameterSchedule.of(LearningRate.constant(.01));
+    private @Nullable IndexSampler sampler;
+    private Precision precision = Precision.float32();
+    private double clipNorm = Double.POSITIVE_INFINITY;
+    private double averageDecay;
+    private int validateEvery = 1;
+    private int patience;
+    private boolean channelsLast = true;
+    private long seed;
+    private Reduction reduction = Reduction.defaults();
+    private Loading loading = Loading.defaults();
+    private Deadlines deadlines = Deadlines.defaults();
+
+    DistributedTrainerBuilder() {}
+
+    /**
+     * Sets what to train as a whole.
+     *
+     * @param value block, loss, data and validation
+     * @return this builder
+     */
+    public DistributedTrainerBuilder setTask(TrainingTask value) {
+        task = Objects.requireNonNull(value, "task");
+        return this;
+    }
+
+    /**
+     * Sets how each rank makes its block.
+     *
+     * @param value makes a new block for each rank
+     * @return this builder
+     */
+    public DistributedTrainerBuilder setBlock(RankFactory<Block> value) {
+        plain.block(value);
+        return this;
+    }
+
+    /**
+     * Sets the block of a world of one rank.
+     *
+     * @param value the block, which is trained itself
+     * @return this builder
+     */
+    public DistributedTrainerBuilder setBlock(Block value) {
+        plain.instance(value);
+        return this;
+    }
+
+    /**
+     * Sets the data of a plain block.
+     *
+     * @param value the samples, read from several threads; its own sampling isn't used
+     * @return this builder
+     */
+    public DistributedTrainerBuilder setDataset(RandomAccessDataset value) {
+        plain.training(value);
+        return this;
+    }
+
+    /**
+     * Sets the loss of a plain block.
+     *
+     * @param value a loss of DJL that returns the mean over the batch; only {@code evaluate} is
+     *     called
+     * @return this builder
+     */
+    public DistributedTrainerBuilder setLoss(Loss value) {
+        Objects.requireNonNull(value, "loss");
+        return setLoss(rank -> TrainingLoss.of(value));
+    }
+
+    /**
+     * Sets how each rank makes its loss.
+     *
+     * @param value makes a new loss for each rank
+     * @return this builder
+     */
+    public DistributedTrainerBuilder setLoss(RankFactory<TrainingLoss> value) {
+        plain.loss(value);
+        return this;
+    }
+
+    /**
+     * Sets the number of epochs.
+     *
+     * @param value 1 or more
+     * @return this builder
+     */
+    public DistributedTrainerBuilder setEpochs(int value) {
+        epochs = value;
+        return this;
+    }
+
+    /**
+     * Sets the batch size.
+     *
+     * @param value samples of one batch over all ranks, a multiple of the number of ranks
+     * @return this builder
+     */
+    public DistributedTrainerBuilder setBatchSize(int value) {
+        batchSize = value;
+        return this;
+    }
+
+    /**
+     * Sets where ranks live.
+     *
+     * @param value the world
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optWorld(World value) {
+        world = Objects.requireNonNull(value, "world");
+        return this;
+    }
+
+    /**
+     * Sets the intra-op threads of each rank. Runs compare bit for bit only at equal numbers.
+     *
+     * @param value 1 or more, or 0 to share the cores of this host
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optThreadsPerRank(int value) {
+        threadsPerRank = value;
+        return this;
+    }
+
+    /**
+     * Sets the optimizer.
+     *
+     * @param value the optimizer
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optOptimizer(OptimizerSpec value) {
+        optimizer = Objects.requireNonNull(value, "optimizer");
+        return this;
+    }
+
+    /**
+     * Sets one learning rate for all parameters.
+     *
+     * @param value the learning rate by step
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optLearningRate(LearningRate value) {
+        return optSchedule(HyperparameterSchedule.of(value));
+    }
+
+    /**
+     * Sets learning rates by parameter group, momentum and the number of batches per step.
+     *
+     * @param value the schedule; replaces {@link #optLearningRate}
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optSchedule(HyperparameterSchedule value) {
+        schedule = Objects.requireNonNull(value, "schedule");
+        return this;
+    }
+
+    /**
+     * Sets which samples a rank sees.
+     *
+     * @param value the sampler
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optSampler(IndexSampler value) {
+        sampler = Objects.requireNonNull(value, "sampler");
+        return this;
+    }
+
+    /**
+     * Switches mixed precision on or off: bfloat16 on the CPU.
+     *
+     * @param value true for mixed precision
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optAmp(boolean value) {
+        return optPrecision(value ? Precision.bfloat16() : Precision.float32());
+    }
+
+    /**
+     * Sets the number format of the forward pass.
+     *
+     * @param value the format
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optPrecision(Precision value) {
+        precision = Objects.requireNonNull(value, "precision");
+        return this;
+    }
+
+    /**
+     * Limits the global norm of the gradients.
+     *
+     * @param value the largest norm, above 0; infinite for no limit
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optClipNorm(double value) {
+        clipNorm = value;
+        return this;
+    }
+
+    /**
+     * Keeps a moving average of the weights, which is then validated and exported. The decay ramps
+     * up over the first steps as in YOLOv5.
+     *
+     * @param decay the final decay, such as .9999, or 0 for none
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optWeightAverage(double decay) {
+        averageDecay = decay;
+        return this;
+    }
+
+    /**
+     * Sets how often to validate; the last epoch always is.
+     *
+     * @param value epochs from one validation to the next, 1 or more
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optValidateEvery(int value) {
+        validateEvery = value;
+        return this;
+    }
+
+    /**
+     * Stops when the fitness doesn't improve any more.
+     *
+     * @param value epochs without improvement, or 0 for never
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optPatience(int value) {
+        patience = value;
+        return this;
+    }
+
+    /**
+     * Sets the memory layout of four-dimensional parameters and inputs.
+     *
+     * @param value true for channels last, which is faster
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optChannelsLast(boolean value) {
+        channelsLast = value;
+        return this;
+    }
+
+    /**
+     * Sets the seed of weights, order and augmentation.
+     *
+     * @param value the seed
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optSeed(long value) {
+        seed = value;
+        return this;
+    }
+
+    /**
+     * Sets how gradients are exchanged.
+     *
+     * @param value the options
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optReduction(Reduction value) {
+        reduction = Objects.requireNonNull(value, "reduction");
+        return this;
+    }
+
+    /**
+     * Sets how batches are loaded.
+     *
+     * @param value the options
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optLoading(Loading value) {
+        loading = Objects.requireNonNull(value, "loading");
+        return this;
+    }
+
+    /**
+     * Sets how long waits may take.
+     *
+     * @param value the deadlines
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optDeadlines(Deadlines value) {
+        deadlines = Objects.requireNonNull(value, "deadlines");
+        return this;
+    }
+
+    /**
+     * Sets the data that a plain block is validated on.
+     *
+     * @param value the samples; needs at least one {@link #addMetric}
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optValidationDataset(RandomAccessDataset value) {
+        plain.validation(value);
+        return this;
+    }
+
+    /**
+     * Adds a metric of a plain block; the first one added is the fitness.
+     *
+     * @param value the metric
+     * @return this builder
+     */
+    public DistributedTrainerBuilder addMetric(Metric<?> value) {
+        plain.add(value);
+        return this;
+    }
+
+    /**
+     * Adds an observer.
+     *
+     * @param value the observer, called after those added before
+     * @return this builder
+     */
+    public DistributedTrainerBuilder addObserver(TrainingObserver value) {
+        observers.add(Objects.requireNonNull(value, "observer"));
+        return this;
+    }
+
+    /**
+     * Checks everything and makes the trainer.
+     *
+     * @return the trainer
+     * @throws ConfigurationException if something is missing, out of range or contradictory
+     */
+    public DistributedTrainer build() {
+        TrainingTask trained = plain.orTask(task, world.localSize());
+        BuilderChecks.atLeast("epochs", epochs, 1);
+        BuilderChecks.atLeast("threadsPerRank", threadsPerRank, 0);
+        BuilderChecks.atLeast("validateEvery", validateEvery, 1);
+        BuilderChecks.atLeast("patience", patience, 0);
+        BuilderChecks.clipNorm(clipNorm);
+        BuilderChecks.averageDecay(averageDecay);
+        BuilderChecks.batchSize(batchSize, world.size());
+        BuilderChecks.samples(trained.trainingData().size(), world.size());
+        optimizer.validate();
+        precision.requireSupported(Device.cpu());
+        TrainingSettings settings =
+                new TrainingSettings(
+                        trained,
+                        epochs,
+                        batchSize,
+                        optimizer,
+                        schedule,
+                        sampler == null ? IndexSampler.distributed().seed(seed) : sampler,
+                        precision,
+                        clipNorm,
+                        averageDecay,
+                        validateEvery,
+                        patience,
+                        channelsLast,
+                        seed,
+                        reduction,
+                        loading,
+                        deadlines,
+                        List.copyOf(observers));
+        return new DistributedTrainer(settings, world, threadsPerRank);
+    }
+}

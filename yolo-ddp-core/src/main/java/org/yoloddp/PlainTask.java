@@ -1,0 +1,152 @@
+package org.yoloddp;
+
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.Block;
+import ai.djl.training.dataset.RandomAccessDataset;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.train.DatasetSource;
+import org.yoloddp.train.Metric;
+import org.yoloddp.train.MetricValidation;
+import org.yoloddp.train.RankContext;
+import org.yoloddp.train.RankFactory;
+import org.yoloddp.train.TrainingData;
+import org.yoloddp.train.TrainingLoss;
+import org.yoloddp.train.TrainingTask;
+import org.yoloddp.train.Validation;
+
+/** The task that the plain setters of the builder describe: a DJL block, data set and loss. */
+record PlainTask(
+        RankFactory<Block> block,
+        DatasetSource data,
+        RankFactory<TrainingLoss> loss,
+        @Nullable DatasetSource validationData,
+        List<Metric<?>> metrics)
+        implements TrainingTask {
+
+    @Override
+    public Block createBlock(RankContext rank) {
+        return block.create(rank);
+    }
+
+    @Override
+    public Shape[] inputShapes(int batchSize) {
+        return data.inputShapes(batchSize);
+    }
+
+    @Override
+    public TrainingLoss createLoss(RankContext rank, Block trained) {
+        return loss.create(rank);
+    }
+
+    @Override
+    public TrainingData trainingData() {
+        return data;
+    }
+
+    @Override
+    public Optional<Validation> createValidation(RankContext rank, Block trained) {
+        return validationData == null
+                ? Optional.empty()
+                : Optional.of(new MetricValidation(validationData, metrics));
+    }
+
+    /** What the plain setters collect. */
+    static final class Parts {
+
+        private @Nullable RankFactory<Block> block;
+        private @Nullable Block instance;
+        private @Nullable RandomAccessDataset training;
+        private @Nullable RandomAccessDataset validation;
+        private @Nullable RankFactory<TrainingLoss> loss;
+        private final List<Metric<?>> metrics = new ArrayList<>();
+
+        void block(RankFactory<Block> value) {
+            block = Objects.requireNonNull(value, "block");
+            instance = null;
+        }
+
+        void instance(Block value) {
+            instance = Objects.requireNonNull(value, "block");
+            block = rank -> value;
+        }
+
+        void training(RandomAccessDataset value) {
+            training = Objects.requireNonNull(value, "dataset");
+        }
+
+        void validation(RandomAccessDataset value) {
+            validation = Objects.requireNonNull(value, "validation dataset");
+        }
+
+        void loss(RankFactory<TrainingLoss> value) {
+            loss = Objects.requireNonNull(value, "loss");
+        }
+
+        void add(Metric<?> value) {
+            metrics.add(Objects.requireNonNull(value, "metric"));
+        }
+
+        /** Returns the given task, or the one made of these parts; exactly one has to be there. */
+        TrainingTask orTask(@Nullable TrainingTask task, int localRanks) {
+            List<String> given = new ArrayList<>();
+            note(given, "setBlock", block);
+            note(given, "setDataset", training);
+            note(given, "setLoss", loss);
+            note(given, "optValidationDataset", validation);
+            note(given, "addMetric", metrics.isEmpty() ? null : metrics);
+            if (task != null) {
+                if (!given.isEmpty()) {
+                    throw new ConfigurationException(
+                            "setTask already brings what "
+                                    + String.join(", ", given)
+                                    + " set: use either the task or the single parts");
+                }
+                return task;
+            }
+            return ofParts(localRanks);
+        }
+
+        private TrainingTask ofParts(int localRanks) {
+            if (block == null || training == null || loss == null) {
+                List<String> missing = new ArrayList<>();
+                note(missing, "setBlock", block == null ? missing : null);
+                note(missing, "setDataset", training == null ? missing : null);
+                note(missing, "setLoss", loss == null ? missing : null);
+                throw new ConfigurationException(
+                        "nothing to train: call setTask, or also " + String.join(", ", missing));
+            }
+            if (instance != null && localRanks > 1) {
+                throw new ConfigurationException(
+                        "setBlock got one block for "
+                                + localRanks
+                                + " ranks in this JVM, but each needs its own: pass a factory,"
+                                + " setBlock(rank -> ...)");
+            }
+            if ((validation == null) != metrics.isEmpty()) {
+                throw new ConfigurationException(
+                        validation == null
+                                ? "addMetric needs data to be computed on: call"
+                                        + " optValidationDataset"
+                                : "optValidationDataset needs something to compute: call"
+                                        + " addMetric");
+            }
+            return new PlainTask(
+                    block,
+                    new DatasetSource(training),
+                    loss,
+                    validation == null ? null : new DatasetSource(validation),
+                    List.copyOf(metrics));
+        }
+
+        private static void note(List<String> names, String name, @Nullable Object value) {
+            if (value != null) {
+                names.add(name);
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+package org.yoloddp.train;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+import org.yoloddp.ddp.Replica;
+import org.yoloddp.ddp.ReplicaHashes;
+import org.yoloddp.ddp.StepFlags;
+import org.yoloddp.schedule.SchedulePlan;
+import org.yoloddp.torch.Layouts;
+
+/** Runs the batches of an epoch on one rank. */
+final class EpochLoop implements AutoCloseable {
+
+    /** What an epoch brought on this rank. */
+    record Result(
+            StepFlags flags,
+            Map<String, Double> losses,
+            double[] learningRates,
+            long images,
+            double seconds) {}
+
+    private final TrainingSettings settings;
+    private final RankContext rank;
+    private final RankModel model;
+    private final Replica replica;
+    private final TrainingStep step;
+    private final TrainingLoss loss;
+    private final int batchesPerEpoch;
+    private final StepPosition position;
+    private final Samples stepMillis = new Samples();
+    private long iteration;
+    private long images;
+    private double seconds;
+
+    EpochLoop(
+            TrainingSettings settings,
+            RankContext rank,
+            RankModel model,
+            Replica replica,
+            AveragedModel averaged,
+            BooleanSupplier cancelled,
+            StepPosition position) {
+        this.settings = settings;
+        this.rank = rank;
+        this.model = model;
+        this.replica = replica;
+        this.position = position;
+        this.loss = settings.task().createLoss(rank, model.block());
+        this.batchesPerEpoch = plan(0).batches();
+        SchedulePlan plan = new SchedulePlan(settings.epochs(), batchesPerEpoch);
+        this.step =
+                new TrainingStep(settings, rank, model, replica, averaged, loss, plan, cancelled);
+    }
+
+    private BatchPlan plan(int epoch) {
+        int[] indices =
+                settings.sampler()
+                        .indices(
+                                settings.task().trainingData().size(),
+                                epoch,
+                                rank.rank(),
+                                rank.worldSize());
+        UnevenShardsException.check(rank, epoch, indices.length);
+        return new BatchPlan(
+                rank, epoch, indices, settings.batchSize() / rank.worldSize(), settings.loading());
+    }
+
+    TrainingStart start() {
+        return new TrainingStart(
+                rank.worldSize(),
+                settings.epochs(),
+                batchesPerEpoch,
+                settings.batchSize(),
+                settings.task().trainingData().size(),
+                model.state().trainable().stream().mapToLong(e -> e.array().size()).sum(),
+                loss.terms());
+    }
+
+    Result run(int epoch, Observers observers) {
+        BatchPlan plan = plan(epoch);
+        RunningLosses losses = new RunningLosses(loss.terms());
+        StepFlags flags = StepFlags.NONE;
+        long imagesBefore = images;
+        long start = System.nanoTime();
+        long last = start;
+        try (BatchStream batches = settings.task().trainingData().open(plan)) {
+            for (int i = 0; i < plan.batches() && !flags.any(); i++) {
+                position.at(iteration, "training");
+                TrainingStep.Result result = step(batches, i + 1 == plan.batches(), losses);
+                flags = result.flags();
+                images += (long) result.samples() * rank.worldSize();
+                long now = System.nanoTime();
+                double millis = (now - last) / 1e6;
+                last = now;
+                stepMillis.add(millis);
+                StepReport report =
+                        new StepReport(
+                                iteration++,
+                                epoch,
+                                i,
+                                plan.batches(),
+                                images - imagesBefore,
+                                losses.means(),
+                                step.learningRates(),
+                                result.gradientNorm(),
+                                millis);
+                observers.tell(o -> o.onStep(report));
+            }
+        }
+        double elapsed = (System.nanoTime() - start) / 1e9;
+        seconds += elapsed;
+        position.at(iteration, "finishing epoch " + epoch);
+        return new Result(
+                flags,
+                losses.meansOfAllRanks(rank.communicator()),
+                step.learningRates(),
+                images - imagesBefore,
+                elapsed);
+    }
+
+    private TrainingStep.Result step(BatchStream batches, boolean last, RunningLosses losses) {
+        try (NDManager scope = rank.manager().newSubManager()) {
+            TrainingBatch batch = batches.next(scope);
+            if (settings.channelsLast()) {
+                for (NDArray input : batch.data()) {
+                    if (input.getShape().dimension() == 4) {
+                        Layouts.toChannelsLast(input);
+                    }
+                }
+            }
+            return step.run(batch, iteration, last, losses);
+        }
+    }
+
+    TrainingReport report(TrainingReport.Outcome outcome, List<EpochReport> epochs) {
+        ReplicaHashes hashes = replica.hashes(iteration);
+        return new TrainingReport(
+                outcome,
+                rank.worldSize(),
+                iteration,
+                List.copyOf(epochs),
+                seconds == 0 ? 0 : images / seconds,
+                stepMillis.quantile(.5),
+                stepMillis.quantile(.95),
+                step.exposedMillis(),
+                hashes.parametersSha256(),
+                hashes.buffersSha256());
+    }
+
+    @Override
+    public void close() {
+        step.close();
+    }
+}

@@ -1,0 +1,162 @@
+package org.yoloddp.train;
+
+import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDManager;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.ddp.Replica;
+import org.yoloddp.torch.GradMode;
+import org.yoloddp.torch.TorchRuntime;
+
+/** The training of one rank, on its thread: epochs, validations and who is told of them. */
+final class RankTraining implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(RankTraining.class);
+
+    private final TrainingSettings settings;
+    private final RankContext rank;
+    private final Observers observers;
+    private final RankModel model;
+    private final Replica replica;
+    private final AveragedModel averaged;
+    private final EpochLoop loop;
+    private final Optional<Validation> validation;
+    private final EarlyStopping stopping;
+    private final List<EpochReport> epochs = new ArrayList<>();
+
+    /** Trains one rank; rank 0's observers are told of a failure before it is thrown. */
+    static RankResult run(TrainingSettings settings, RankPlace place, BooleanSupplier cancelled) {
+        TorchRuntime.start();
+        TorchRuntime.setThreads(place.threads());
+        NDManager manager = NDManager.newBaseManager(place.device());
+        RankContext rank = place.context(manager, settings);
+        Observers observers = Observers.of(settings, rank);
+        StepPosition position = new StepPosition();
+        try (GradMode gradients = GradMode.enabled();
+                RankTraining training =
+                        new RankTraining(settings, rank, observers, cancelled, position)) {
+            return training.train();
+        } catch (Throwable t) {
+            Throwable failure = position.explain(t, rank);
+            observers.tellFailure(failure);
+            manager.close();
+            throw Failures.rethrow(failure);
+        }
+    }
+
+    private RankTraining(
+            TrainingSettings settings,
+            RankContext rank,
+            Observers observers,
+            BooleanSupplier cancelled,
+            StepPosition position) {
+        this.settings = settings;
+        this.rank = rank;
+        this.observers = observers;
+        this.model = createModel();
+        model.requireGradients();
+        this.replica =
+                Replica.create(
+                        rank.communicator(), model.state(), settings.reduction(), rank.manager());
+        this.averaged = AveragedModel.create(settings, rank, model);
+        this.loop = new EpochLoop(settings, rank, model, replica, averaged, cancelled, position);
+        this.validation = settings.task().createValidation(rank, averaged.model().block());
+        this.stopping = new EarlyStopping(settings.patience());
+    }
+
+    /** Initialises rank 0 before the others: torch's generator is shared by all threads. */
+    private RankModel createModel() {
+        Communicator all = rank.communicator();
+        if (rank.isFirst()) {
+            Engine.getInstance().setRandomSeed((int) settings.seed());
+        } else {
+            all.barrier("rank 0's weights are made").await(all.deadline());
+        }
+        RankModel made = RankModel.create(settings, rank);
+        if (rank.isFirst()) {
+            all.barrier("rank 0's weights are made").await(all.deadline());
+        }
+        return made;
+    }
+
+    private RankResult train() {
+        TrainingStart start = loop.start();
+        LOG.info("rank {} trains: {}", rank.rank(), start);
+        observers.tell(o -> o.onStart(start));
+        TrainingReport.Outcome outcome = TrainingReport.Outcome.COMPLETED;
+        for (int epoch = 0; epoch < settings.epochs(); epoch++) {
+            EpochLoop.Result result = loop.run(epoch, observers);
+            if (result.flags().any()) {
+                outcome =
+                        result.flags().cancel()
+                                ? TrainingReport.Outcome.CANCELLED
+                                : TrainingReport.Outcome.STOPPED_EARLY;
+                break;
+            }
+            finishEpoch(epoch, result);
+            if (stopping.stopsAfter(epoch)) {
+                outcome = TrainingReport.Outcome.STOPPED_EARLY;
+                break;
+            }
+        }
+        averaged.synchronise(replica);
+        TrainingReport report = loop.report(outcome, epochs);
+        observers.tell(o -> o.onEnd(report));
+        TrainedWeights weights = new TrainedWeights(averaged.model(), rank, settings.task());
+        return new RankResult(rank.rank(), report, weights);
+    }
+
+    private void finishEpoch(int epoch, EpochLoop.Result result) {
+        long start = System.nanoTime();
+        Optional<ValidationResult> found =
+                isDue(epoch) ? validation.map(v -> validate(v, epoch)) : Optional.empty();
+        boolean best = found.map(v -> stopping.isBest(epoch, v.fitness())).orElse(false);
+        double seconds =
+                result.seconds() + Duration.ofNanos(System.nanoTime() - start).toMillis() / 1e3;
+        EpochReport report =
+                new EpochReport(
+                        epoch,
+                        result.losses(),
+                        found,
+                        best,
+                        result.learningRates(),
+                        result.images() / result.seconds(),
+                        seconds);
+        epochs.add(report);
+        observers.tell(
+                o ->
+                        o.onEpoch(
+                                report,
+                                file -> averaged.model().write(file, settings.task().metadata())));
+    }
+
+    private boolean isDue(int epoch) {
+        return (epoch + 1) % settings.validateEvery() == 0 || epoch + 1 == settings.epochs();
+    }
+
+    private ValidationResult validate(Validation found, int epoch) {
+        observers.tell(o -> o.onValidation(epoch));
+        replica.broadcastBuffers();
+        averaged.synchronise(replica);
+        return found.run(
+                new ValidationContext(
+                        rank,
+                        averaged.model()::predict,
+                        settings.batchSize() / rank.worldSize(),
+                        settings.loading()));
+    }
+
+    /** Frees what lives outside the rank's manager. */
+    @Override
+    public void close() {
+        loop.close();
+        averaged.close();
+        replica.close();
+    }
+}

@@ -1,0 +1,66 @@
+package org.yoloddp.train;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.yoloddp.comm.CommBuffer;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.ComputeStream;
+import org.yoloddp.comm.DType;
+import org.yoloddp.comm.ReduceOp;
+
+/** The means of the loss terms over the batches of an epoch. */
+final class RunningLosses {
+
+    private final List<String> terms;
+    private final double[] sums;
+    private long batches;
+
+    RunningLosses(List<String> terms) {
+        this.terms = terms;
+        this.sums = new double[terms.size()];
+    }
+
+    /** Adds a batch, or throws if a term isn't finite. */
+    void add(float total, float[] values, int rank, long step) {
+        for (int i = 0; i < values.length; i++) {
+            requireFinite(values[i], terms.get(i), rank, step);
+            sums[i] += values[i];
+        }
+        requireFinite(total, "total", rank, step);
+        batches++;
+    }
+
+    private static void requireFinite(float value, String term, int rank, long step) {
+        if (!Float.isFinite(value)) {
+            throw new NonFiniteLossException(rank, step, term, value);
+        }
+    }
+
+    Map<String, Double> means() {
+        return means(sums, batches);
+    }
+
+    /** Returns the means over the batches of all ranks; a collective. */
+    Map<String, Double> meansOfAllRanks(Communicator communicator) {
+        int n = sums.length;
+        try (CommBuffer buffer = communicator.allocate(DType.F64, n + 1L)) {
+            var values = buffer.bytes().asDoubleBuffer();
+            values.put(0, sums, 0, n).put(n, batches);
+            communicator
+                    .allReduce(buffer, ReduceOp.SUM, ComputeStream.HOST, "epoch losses")
+                    .await(communicator.deadline());
+            double[] total = new double[n];
+            values.get(0, total, 0, n);
+            return means(total, values.get(n));
+        }
+    }
+
+    private Map<String, Double> means(double[] totals, double count) {
+        Map<String, Double> means = new LinkedHashMap<>();
+        for (int i = 0; i < totals.length; i++) {
+            means.put(terms.get(i), totals[i] / count);
+        }
+        return means;
+    }
+}

@@ -1,0 +1,31 @@
+package org.yoloddp.train;
+
+import org.yoloddp.comm.GroupContext;
+import org.yoloddp.comm.RankFailedException;
+import org.yoloddp.error.YoloDdpException;
+
+/** Where a rank is in its training, for messages. Used by the rank's thread. */
+final class StepPosition {
+
+    private long step = -1;
+    private String operation = "preparing";
+
+    void at(long atStep, String atOperation) {
+        step = atStep;
+        operation = atOperation;
+    }
+
+    /** Says of a failure where it happened, unless it says so itself. */
+    Throwable explain(Throwable failure, RankContext rank) {
+        return failure instanceof YoloDdpException
+                ? failure
+                : RankFailedException.of(
+                        rank.communicator().group(),
+                        rank.rank(),
+                        GroupContext.localHostId(),
+                        ProcessHandle.current().pid(),
+                        step,
+                        operation,
+                        failure);
+    }
+}

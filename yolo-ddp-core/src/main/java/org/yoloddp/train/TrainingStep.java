@@ -1,0 +1,120 @@
+package org.yoloddp.train;
+
+import ai.djl.ndarray.NDList;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import org.yoloddp.amp.PrecisionScope;
+import org.yoloddp.ddp.Replica;
+import org.yoloddp.ddp.StepFlags;
+import org.yoloddp.ddp.StepRandomness;
+import org.yoloddp.optim.FusedOptimizer;
+import org.yoloddp.optim.GradientClip;
+import org.yoloddp.optim.ParameterGroup;
+import org.yoloddp.schedule.HyperparameterSchedule;
+import org.yoloddp.schedule.Hyperparameters;
+import org.yoloddp.schedule.SchedulePlan;
+import org.yoloddp.torch.Autograd;
+import org.yoloddp.torch.TorchOps;
+
+/**
+ * One batch: forward, loss, backward, and after enough batches reduction, clipping, optimizer and
+ * average. Gradients of several batches add up, as in PyTorch; those that are left at the end of an
+ * epoch are applied.
+ */
+final class TrainingStep implements AutoCloseable {
+
+    /** What a batch brought. */
+    record Result(StepFlags flags, int samples, double gradientNorm) {}
+
+    private final TrainingSettings settings;
+    private final RankContext rank;
+    private final RankModel model;
+    private final Replica replica;
+    private final AveragedModel averaged;
+    private final TrainingLoss loss;
+    private final HyperparameterSchedule.Bound schedule;
+    private final FusedOptimizer optimizer;
+    private final GradientClip clip;
+    private final StepRandomness randomness;
+    private final BooleanSupplier cancelled;
+    private final Samples exposedMillis = new Samples();
+    private double[] learningRates = {};
+
+    TrainingStep(
+            TrainingSettings settings,
+            RankContext rank,
+            RankModel model,
+            Replica replica,
+            AveragedModel averaged,
+            TrainingLoss loss,
+            SchedulePlan plan,
+            BooleanSupplier cancelled) {
+        this.settings = settings;
+        this.rank = rank;
+        this.model = model;
+        this.replica = replica;
+        this.averaged = averaged;
+        this.loss = loss;
+        this.cancelled = cancelled;
+        this.randomness = StepRandomness.of(model.block(), settings.seed(), rank.rank());
+        List<ParameterGroup> groups =
+                settings.task().parameterGroups(model.block(), settings.optimizer().weightDecay());
+        this.optimizer = FusedOptimizer.create(settings.optimizer(), groups, model.state());
+        this.clip = GradientClip.create(model.state(), settings.clipNorm());
+        this.schedule = settings.schedule().bind(plan, groups.size());
+    }
+
+    Result run(TrainingBatch batch, long iteration, boolean lastOfEpoch, RunningLosses losses) {
+        Hyperparameters now = schedule.at(iteration);
+        learningRates = now.learningRates();
+        boolean synchronised = schedule.updatesAfter(iteration) || lastOfEpoch;
+        if (synchronised) {
+            replica.broadcastBuffers();
+        }
+        randomness.begin(iteration);
+        NDList predictions = forward(batch.data());
+        LossValue value = loss.evaluate(batch.labels(), predictions);
+        losses.add(value.total().getFloat(), value.terms().toFloatArray(), rank.rank(), iteration);
+        Autograd.backward(value.total());
+        if (!synchronised) {
+            return new Result(StepFlags.NONE, batch.size(), Double.NaN);
+        }
+        StepFlags flags =
+                replica.reduceGradients(new StepFlags(cancelled.getAsBoolean(), false, false));
+        double norm = Double.isInfinite(settings.clipNorm()) ? Double.NaN : clip.apply();
+        optimizer.step(now.learningRates(), now.momentum());
+        replica.zeroGradients();
+        averaged.update();
+        replica.verify(iteration + 1);
+        exposedMillis.add(replica.takeExposedMillis());
+        return new Result(flags, batch.size(), norm);
+    }
+
+    /** Computes in the wanted precision; the loss is always computed in float32. */
+    private NDList forward(NDList data) {
+        NDList predictions;
+        try (PrecisionScope scope = settings.precision().scope()) {
+            predictions = model.train(data);
+        }
+        if (!settings.precision().isMixed()) {
+            return predictions;
+        }
+        NDList floats = new NDList(predictions.size());
+        predictions.forEach(array -> floats.add(TorchOps.toFloat32(array)));
+        return floats;
+    }
+
+    double[] learningRates() {
+        return learningRates;
+    }
+
+    double exposedMillis() {
+        return exposedMillis.quantile(.5);
+    }
+
+    @Override
+    public void close() {
+        optimizer.close();
+        clip.close();
+    }
+}

@@ -1,0 +1,48 @@
+package org.yoloddp;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+
+/** Builds, trains and closes 50 times, and prints what the process holds after runs 10 and 50. */
+final class RepeatedTrainings {
+
+    private RepeatedTrainings() {}
+
+    /** What a process holds. */
+    record Holdings(long residentMegabytes, int threads, int files) {
+
+        static Holdings now() throws IOException {
+            System.gc();
+            long resident = 0;
+            for (String line : Files.readAllLines(Path.of("/proc/self/status"))) {
+                if (line.startsWith("VmRSS:")) {
+                    resident = Long.parseLong(line.replaceAll("\\D", "")) / 1024;
+                }
+            }
+            return new Holdings(resident, Thread.activeCount(), count(Path.of("/proc/self/fd")));
+        }
+
+        private static int count(Path folder) throws IOException {
+            try (Stream<Path> entries = Files.list(folder)) {
+                return (int) entries.count();
+            }
+        }
+    }
+
+    public static void main(String[] args) throws IOException {
+        for (int run = 1; run <= 50; run++) {
+            try (Toy toy = new Toy();
+                    DistributedTrainer trainer = toy.builder().optWeightAverage(.99).build()) {
+                trainer.train();
+            }
+            if (run == 10 || run == 50) {
+                Holdings now = Holdings.now();
+                System.out.printf(
+                        "run %d: %d MB, %d threads, %d files%n",
+                        run, now.residentMegabytes(), now.threads(), now.files());
+            }
+        }
+    }
+}
