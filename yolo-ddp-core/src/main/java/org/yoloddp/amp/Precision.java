@@ -1,8 +1,10 @@
 package org.yoloddp.amp;
 
 import ai.djl.Device;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.types.DataType;
 import org.yoloddp.torch.Autocast;
+import org.yoloddp.torch.TorchOps;
 
 /**
  * In which precision the forward pass computes. Parameters, gradients, loss and optimizer stay in
@@ -10,9 +12,9 @@ import org.yoloddp.torch.Autocast;
  *
  * <pre>{@code
  * try (PrecisionScope scope = precision.scope()) {
- *     outputs = block.forward(parameterStore, inputs, true);
+ *     outputs = precision.toFloat32(block.forward(parameterStore, inputs, true));
  * }
- * // outputs to float32, then the loss
+ * // the loss, outside the scope
  * }</pre>
  */
 public final class Precision {
@@ -73,6 +75,22 @@ public final class Precision {
      */
     public PrecisionScope scope() {
         return isMixed() ? Autocast.cpuBfloat16()::close : () -> {};
+    }
+
+    /**
+     * Casts a block's outputs back, for the loss; differentiable. Touch outputs of a mixed
+     * precision by nothing else: DJL does not know their type.
+     *
+     * @param outputs what a forward in the scope has returned
+     * @return the outputs in float32; the same list if the precision is not mixed
+     */
+    public NDList toFloat32(NDList outputs) {
+        if (!isMixed()) {
+            return outputs;
+        }
+        NDList cast = new NDList(outputs.size());
+        outputs.forEach(output -> cast.add(TorchOps.toFloat32(output)));
+        return cast;
     }
 
     @Override

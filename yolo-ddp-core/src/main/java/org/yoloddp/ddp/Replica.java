@@ -1,13 +1,19 @@
 package org.yoloddp.ddp;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.ddp.BucketLayout.Gradient;
 import org.yoloddp.ddp.ModelComparison.Described;
+import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.torch.ForeignMemory;
+import org.yoloddp.torch.Layouts;
 import org.yoloddp.torch.StateDict;
 
 /**
@@ -66,6 +72,7 @@ public final class Replica implements AutoCloseable {
      * @return the replica
      * @throws ReplicaMismatchException if the ranks have built unequal models
      * @throws NoTrainableParameterException if there is nothing to train
+     * @throws ConfigurationException if two trainable parameters share their memory
      * @throws UnsupportedElementTypeException if the model holds elements that cannot be exchanged
      */
     public static Replica create(
@@ -80,6 +87,7 @@ public final class Replica implements AutoCloseable {
             throw NoTrainableParameterException.of(state.parameters().size());
         }
         entries.forEach(ElementTypes::of);
+        requireDistinctMemory(trainable);
         List<FlatArrays> buffers = List.of();
         if (communicator.size() > 1) {
             List<FlatArrays> parameters =
@@ -107,12 +115,35 @@ public final class Replica implements AutoCloseable {
         return new Replica(communicator, state, reduction, buckets, buffers, manager);
     }
 
+    /** Layouts are compared too: a gradient lies in its bucket as its parameter does in memory. */
     private static Described describe(StateDict.Entry entry) {
+        NDArray array = entry.array();
         String kind =
                 entry.buffer() ? "buffer" : entry.trainable() ? "parameter" : "frozen parameter";
         return new Described(
                 entry.name(),
-                kind + " " + entry.array().getDataType() + " " + entry.array().getShape());
+                kind
+                        + " "
+                        + array.getDataType()
+                        + " "
+                        + array.getShape()
+                        + (Layouts.isChannelsLast(array) ? " channels_last" : ""));
+    }
+
+    private static void requireDistinctMemory(List<StateDict.Entry> trainable) {
+        Map<Long, String> nameByAddress = new HashMap<>();
+        for (StateDict.Entry entry : trainable) {
+            String other = nameByAddress.put(ForeignMemory.address(entry.array()), entry.name());
+            if (other != null) {
+                throw new ConfigurationException(
+                        "the parameters '"
+                                + other
+                                + "' and '"
+                                + entry.name()
+                                + "' share their memory, so an optimizer would update it twice;"
+                                + " give each block parameters of its own");
+            }
+        }
     }
 
     /** Sets all gradients to zero: one fill per bucket. */

@@ -97,7 +97,7 @@ public final class FusedOptimizer implements AutoCloseable {
         }
         double used = Double.isNaN(momentum) ? spec.momentum() : momentum;
         Ranges.requireBelowOne("momentum", used);
-        if (used > 0 && spec.momentum() == 0) {
+        if (spec instanceof SgdSpec && used > 0 && spec.momentum() == 0) {
             throw new ConfigurationException(
                     "momentum "
                             + used

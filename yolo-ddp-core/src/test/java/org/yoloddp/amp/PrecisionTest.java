@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.List;
@@ -15,7 +16,6 @@ import org.yoloddp.torch.Autograd;
 import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.GradientViews;
 import org.yoloddp.torch.TensorList;
-import org.yoloddp.torch.TorchOps;
 import org.yoloddp.torch.TorchRuntime;
 
 @Tag("torch")
@@ -48,7 +48,10 @@ class PrecisionTest {
             for (int expected = 1; expected <= 3; expected++) {
                 NDArray y;
                 try (PrecisionScope scope = Precision.bfloat16().scope()) {
-                    y = TorchOps.toFloat32(x.matMul(weight));
+                    y =
+                            Precision.bfloat16()
+                                    .toFloat32(new NDList(x.matMul(weight)))
+                                    .singletonOrThrow();
                 }
                 assertThat(y.getFloat()).isEqualTo(expected);
                 Autograd.backward(y.sum());
@@ -81,7 +84,7 @@ class PrecisionTest {
             NDArray a = manager.full(new Shape(1, 1), value);
             NDArray one = manager.ones(new Shape(1, 1));
             try (PrecisionScope scope = precision.scope()) {
-                return TorchOps.toFloat32(a.matMul(one)).getFloat();
+                return precision.toFloat32(new NDList(a.matMul(one))).singletonOrThrow().getFloat();
             }
         }
     }

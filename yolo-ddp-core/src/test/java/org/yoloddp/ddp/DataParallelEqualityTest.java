@@ -44,6 +44,17 @@ class DataParallelEqualityTest {
     }
 
     @Test
+    void gradientsOfSeveralBatchesAddUpBeforeTheyAreReduced() throws Exception {
+        Trained one = Ranks.run(1, c -> accumulate(c, 2 * SAMPLES_PER_RANK, 2)).get(0);
+        List<Trained> together = Ranks.run(2, c -> accumulate(c, SAMPLES_PER_RANK, 2));
+        List<Trained> single = Ranks.run(2, c -> accumulate(c, SAMPLES_PER_RANK, 1));
+
+        assertThat(difference(together.get(0).after(), one.after())).isLessThanOrEqualTo(EQUAL);
+        assertThat(together.get(1).after()).isEqualTo(together.get(0).after());
+        assertThat(difference(single.get(0).after(), one.after())).isGreaterThan(FAR_OFF);
+    }
+
+    @Test
     void withoutReductionItIsFarOff() throws Exception {
         assertThat(missBy(Tampered.skipping(tag -> true))).isGreaterThan(FAR_OFF);
     }
@@ -70,6 +81,16 @@ class DataParallelEqualityTest {
     private static List<Trained> together(int ranks, UnaryOperator<Communicator> tamper)
             throws Exception {
         return Ranks.run(ranks, tamper, c -> train(c, SAMPLES_PER_RANK));
+    }
+
+    private static Trained accumulate(Communicator communicator, int samples, int batches) {
+        try (MiniLoop loop = new MiniLoop(communicator, MiniNet.plain(), 7, REDUCTION)) {
+            float[] before = loop.parameters();
+            for (long step = 0; step < STEPS; step++) {
+                loop.accumulate(step, samples, batches);
+            }
+            return new Trained(before, loop.parameters(), loop.norms());
+        }
     }
 
     /** Ranks begin with unlike weights; rank 0's are to win. */

@@ -14,6 +14,7 @@ import org.yoloddp.optim.OptimizerSpec;
 import org.yoloddp.optim.ParameterGroup;
 import org.yoloddp.torch.Autograd;
 import org.yoloddp.torch.GradMode;
+import org.yoloddp.torch.Layouts;
 import org.yoloddp.torch.StateDict;
 import org.yoloddp.torch.TorchRuntime;
 
@@ -47,6 +48,7 @@ final class MiniLoop implements AutoCloseable {
         this.block = MiniNet.initialized(block, manager, weightSeed);
         parameterStore = new ParameterStore(manager, false);
         state = StateDict.of(block);
+        state.entries().forEach(entry -> Layouts.toChannelsLast(entry.array()));
         replica = Replica.create(communicator, state, reduction, manager);
         clip = GradientClip.create(state, MAX_NORM);
         optimizer =
@@ -65,28 +67,42 @@ final class MiniLoop implements AutoCloseable {
 
     /** Trains on this rank's share of the step's samples. */
     StepFlags step(long step, int samplesPerRank, StepFlags requested) {
-        return finish(step, backward(step, samplesPerRank), requested);
+        backward(step, samplesPerRank);
+        return finish(step, requested);
+    }
+
+    /** Trains on its share of the samples of several batches, whose gradients add up. */
+    void accumulate(long step, int samplesPerRank, int batches) {
+        replica.zeroGradients();
+        for (int batch = 0; batch < batches; batch++) {
+            addGradients(step * batches + batch, samplesPerRank);
+        }
+        finish(step, StepFlags.NONE);
     }
 
     /** Forward, loss and backward alone. */
-    double backward(long step, int samplesPerRank) {
+    void backward(long step, int samplesPerRank) {
         replica.broadcastBuffers();
         replica.zeroGradients();
         randomness.begin(step);
+        addGradients(step, samplesPerRank);
+    }
+
+    private void addGradients(long step, int samplesPerRank) {
         int from = communicator.rank() * samplesPerRank;
         try (NDManager scope = manager.newSubManager();
                 GradMode on = GradMode.enabled()) {
-            NDArray images = MiniNet.images(scope, step, from, from + samplesPerRank);
+            NDArray images =
+                    Layouts.toChannelsLast(
+                            MiniNet.images(scope, step, from, from + samplesPerRank));
             NDArray targets = MiniNet.targets(scope, step, from, from + samplesPerRank);
             NDArray outputs =
                     block.forward(parameterStore, new NDList(images), true).singletonOrThrow();
-            NDArray loss = outputs.sub(targets).square().mean();
-            Autograd.backward(loss);
-            return loss.toType(loss.getDataType(), false).getFloat();
+            Autograd.backward(outputs.sub(targets).square().mean());
         }
     }
 
-    private StepFlags finish(long step, double loss, StepFlags requested) {
+    private StepFlags finish(long step, StepFlags requested) {
         StepFlags agreed = replica.reduceGradients(requested);
         norms.add(clip.apply());
         optimizer.step(new double[] {LEARNING_RATE}, Double.NaN);
@@ -100,10 +116,6 @@ final class MiniLoop implements AutoCloseable {
 
     Replica replica() {
         return replica;
-    }
-
-    NDManager manager() {
-        return manager;
     }
 
     /** The norm of the gradients before clipping, by step. */

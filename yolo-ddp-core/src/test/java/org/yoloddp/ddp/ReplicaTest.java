@@ -17,7 +17,10 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.RankFailedException;
+import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.torch.ForeignMemory;
 import org.yoloddp.torch.GradientViews;
+import org.yoloddp.torch.Layouts;
 import org.yoloddp.torch.StateDict;
 import org.yoloddp.torch.TensorList;
 import org.yoloddp.torch.TorchRuntime;
@@ -103,6 +106,80 @@ class ReplicaTest {
                                         .isInstanceOf(ReplicaMismatchException.class)
                                         .hasMessageContaining(
                                                 "frozen parameter float32 (8, 6, 3, 3)"));
+    }
+
+    @Test
+    void aLayoutThatDiffersIsRefused() throws Exception {
+        List<Ranks.Outcome<Object>> outcomes =
+                Ranks.outcomes(
+                        2,
+                        c -> {
+                            try (NDManager manager = NDManager.newBaseManager()) {
+                                StateDict state = state(MiniNet.plain(), manager, 1);
+                                if (c.rank() == 1) {
+                                    Layouts.toChannelsLast(state.entries().get(0).array());
+                                }
+                                return replica(c, state, manager);
+                            }
+                        });
+
+        assertThat(outcomes)
+                .extracting(Ranks.Outcome::failure)
+                .allSatisfy(
+                        failure ->
+                                assertThat(failure)
+                                        .isInstanceOf(ReplicaMismatchException.class)
+                                        .hasMessageContaining("(6, 3, 3, 3) channels_last '"));
+    }
+
+    @Test
+    void parametersThatShareMemoryAreRefused() throws Exception {
+        List<Ranks.Outcome<Object>> outcomes =
+                Ranks.outcomes(
+                        1,
+                        c -> {
+                            try (NDManager manager = NDManager.newBaseManager()) {
+                                NDArray shared = trainable(manager.ones(new Shape(3)));
+                                StateDict state =
+                                        StateDict.of(
+                                                List.of(
+                                                        parameter("a", shared),
+                                                        parameter("b", shared)));
+                                return replica(c, state, manager);
+                            }
+                        });
+
+        assertThat(outcomes.get(0).failure())
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessage(
+                        "the parameters 'a' and 'b' share their memory, so an optimizer would"
+                                + " update it twice; give each block parameters of its own");
+    }
+
+    @Test
+    void autogradAddsStraightIntoTheBuckets() throws Exception {
+        Ranks.run(
+                2,
+                c -> {
+                    try (MiniLoop loop =
+                            new MiniLoop(c, MiniNet.plain(), 1, Reduction.defaults())) {
+                        List<Long> before = gradientAddresses(loop);
+                        loop.step(0, 2, StepFlags.NONE);
+                        loop.step(1, 2, StepFlags.NONE);
+
+                        assertThat(gradientAddresses(loop)).isEqualTo(before);
+                        assertThat(before).allMatch(address -> address % 64 == 0);
+                        StateDict state = loop.state();
+                        assertThat(Layouts.strides(gradients(state).get(2).array()))
+                                .isEqualTo(Layouts.strides(state.trainable().get(2).array()))
+                                .isEqualTo(new long[] {54, 1, 18, 6});
+                        return null;
+                    }
+                });
+    }
+
+    private static List<Long> gradientAddresses(MiniLoop loop) {
+        return gradients(loop.state()).stream().map(e -> ForeignMemory.address(e.array())).toList();
     }
 
     @Test
