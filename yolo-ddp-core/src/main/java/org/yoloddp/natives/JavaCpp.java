@@ -4,10 +4,15 @@ import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.util.Map;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The only place that loads anything by JavaCPP's {@link Loader}. */
 final class JavaCpp {
+
+    private static final Logger logger = LoggerFactory.getLogger(JavaCpp.class);
 
     private static final String MAX_PHYSICAL_BYTES = "org.bytedeco.javacpp.maxPhysicalBytes";
     private static final String PATHS_FIRST = "org.bytedeco.javacpp.pathsFirst";
@@ -39,6 +44,19 @@ final class JavaCpp {
             try (PathsFirst first = PathsFirst.force(folder)) {
                 return load(type);
             }
+        }
+    }
+
+    /** JavaCPP reads its limit once; if it was used before, it is too late to lift it. */
+    static void warnOfMemoryLimit() {
+        long limit = Pointer.maxPhysicalBytes();
+        if (limit > 0 && System.getProperty(MAX_PHYSICAL_BYTES) == null) {
+            logger.warn(
+                    "JavaCPP was used before yolo-ddp was started, and will throw an"
+                            + " OutOfMemoryError once this process has {} MB;"
+                            + " start the JVM with -D{}=0",
+                    limit >> 20,
+                    MAX_PHYSICAL_BYTES);
         }
     }
 

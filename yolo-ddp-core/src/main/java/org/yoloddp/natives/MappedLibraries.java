@@ -48,13 +48,13 @@ final class MappedLibraries {
         return new MappedLibraries(files);
     }
 
-    /** All different files whose name begins so. */
-    List<Path> named(String prefix) {
-        return files.stream().filter(f -> f.getFileName().toString().startsWith(prefix)).toList();
+    /** All different files whose name contains this (DJL puts a version before). */
+    List<Path> named(String part) {
+        return files.stream().filter(f -> f.getFileName().toString().contains(part)).toList();
     }
 
-    @Nullable Path first(String prefix) {
-        List<Path> found = named(prefix);
+    @Nullable Path first(String part) {
+        List<Path> found = named(part);
         return found.isEmpty() ? null : found.get(0);
     }
 }

@@ -93,7 +93,7 @@ final class NativeJars {
         }
     }
 
-    private static String release(String version) {
+    static String release(String version) {
         int dash = version.indexOf('-');
         return dash < 0 ? version : version.substring(0, dash);
     }

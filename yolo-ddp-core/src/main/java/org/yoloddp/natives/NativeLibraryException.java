@@ -114,6 +114,19 @@ public class NativeLibraryException extends YoloDdpException {
                 cause);
     }
 
+    static NativeLibraryException missingDjl(
+            String file, String dependency, @Nullable Throwable cause) {
+        return new NativeLibraryException(
+                "DJL found no "
+                        + file
+                        + " of its own and could not download one; add to the pom:\n"
+                        + dependency
+                        + "\nor leave "
+                        + LibtorchSource.PROPERTY
+                        + " out to use the one of JavaCPP's jar",
+                cause);
+    }
+
     static NativeLibraryException failed(String what, @Nullable Throwable cause) {
         return new NativeLibraryException(
                 what + " could not be loaded: " + (cause == null ? "unknown reason" : cause),

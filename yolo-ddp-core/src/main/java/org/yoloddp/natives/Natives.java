@@ -78,6 +78,7 @@ public final class Natives {
                 report.libtorchVersion(),
                 report.libtorch(),
                 report.source());
+        JavaCpp.warnOfMemoryLimit();
         return report;
     }
 

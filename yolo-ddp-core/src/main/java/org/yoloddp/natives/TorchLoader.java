@@ -119,7 +119,7 @@ final class TorchLoader {
                 startDjl();
             }
             case DJL -> {
-                startDjl();
+                startOwnDjl();
                 bindTo(Path.of(LibUtils.getLibtorchPath()));
             }
             default -> {
@@ -159,6 +159,24 @@ final class TorchLoader {
         properties.set(FOLDER, folder.toString());
         if (environment(FLAVOR) == null) {
             properties.set(FLAVOR, "cpu");
+        }
+    }
+
+    /** DJL looks for a native jar, and downloads one if there is none. */
+    private void startOwnDjl() {
+        try {
+            startDjl();
+        } catch (EngineException e) {
+            throw Failures.isOfOtherClassLoader(e)
+                    ? NativeLibraryException.otherClassLoader("DJL's libtorch", e)
+                    : NativeLibraryException.missingDjl(
+                            NativeJars.library(platform, "torch_cpu"),
+                            NativeJars.dependency(
+                                    "ai.djl.pytorch",
+                                    "pytorch-native-cpu",
+                                    NativeJars.release(NativeJars.BINDING_VERSION),
+                                    platform.djl),
+                            e);
         }
     }
 
