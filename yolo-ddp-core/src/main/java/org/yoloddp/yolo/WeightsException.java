@@ -75,4 +75,12 @@ public class WeightsException extends YoloDdpException {
     static WeightsException unusable(Path file, String what) {
         return new WeightsException(file + ": " + what, null);
     }
+
+    static WeightsException unknownModel(Path file) {
+        return new WeightsException(
+                file
+                        + " does not say which model it belongs to, and fits none of yolov5n, s, m, l,"
+                        + " x; give the model",
+                null);
+    }
 }

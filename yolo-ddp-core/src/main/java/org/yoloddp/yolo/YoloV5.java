@@ -1,6 +1,9 @@
 package org.yoloddp.yolo;
 
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import org.yoloddp.detection.DetectionDataset;
+import org.yoloddp.detection.PredictionDecoder;
 
 /** Where YOLOv5 starts: training tasks. */
 public final class YoloV5 {
@@ -18,5 +21,24 @@ public final class YoloV5 {
      */
     public static YoloV5TaskBuilder task(String model, DetectionDataset data) {
         return new YoloV5TaskBuilder(ModelYaml.load(model), data);
+    }
+
+    /**
+     * Returns how validations read what {@link YoloV5Block} gives in evaluation mode.
+     *
+     * @return a decoder: boxes first, then raw logits for the loss
+     */
+    public static PredictionDecoder decoder() {
+        return new PredictionDecoder() {
+            @Override
+            public NDArray decode(NDList predictions) {
+                return predictions.head();
+            }
+
+            @Override
+            public NDList lossInputs(NDList predictions) {
+                return predictions.subNDList(1);
+            }
+        };
     }
 }

@@ -16,6 +16,7 @@ import org.slf4j.LoggerFactory;
 import org.yoloddp.detection.Augmentation;
 import org.yoloddp.detection.DetectionDataset;
 import org.yoloddp.detection.DetectionTrainingData;
+import org.yoloddp.detection.DetectionValidation;
 import org.yoloddp.detection.Transforms;
 import org.yoloddp.optim.ParameterGroup;
 import org.yoloddp.torch.GradMode;
@@ -129,7 +130,14 @@ final class YoloV5Task implements TrainingTask {
 
     @Override
     public Optional<Validation> createValidation(RankContext rank, Block block) {
-        return Optional.empty();
+        return Optional.of(
+                DetectionValidation.builder()
+                        .setSplit(data.split("val"))
+                        .setDecoder(YoloV5.decoder())
+                        .optImageSize(imageSize)
+                        .optStride(stride)
+                        .optLoss(new YoloV5Loss((YoloV5Block) block, hyp, imageSize, 1))
+                        .build());
     }
 
     /** As YOLOv5: biases, decayed weights, norm weights. */

@@ -96,18 +96,7 @@ public final class YoloV5TaskBuilder {
      * @throws ModelYamlException if the model cannot be built
      */
     public TrainingTask build() {
-        int[] strides = new YoloV5Block(yaml, 0).strides();
-        int stride = Arrays.stream(strides).max().orElseThrow();
-        if (imageSize % stride != 0 || imageSize < 2 * stride) {
-            int next = Math.max(2, (imageSize + stride - 1) / stride) * stride;
-            throw new ConfigurationException(
-                    "image size "
-                            + imageSize
-                            + " is not a multiple of the model's stride "
-                            + stride
-                            + ", or less than two of it; take "
-                            + next);
-        }
+        int stride = ImageSizes.check(imageSize, new YoloV5Block(yaml, 0).strides());
         for (int layer : freeze) {
             if (layer < 0 || layer >= yaml.rows().size()) {
                 throw new ConfigurationException(

@@ -76,11 +76,21 @@ public final class YoloV5Weights {
     }
 
     /**
+     * Returns the number of classes.
+     *
+     * @return the number of classes, or 0 if the tensors don't tell
+     */
+    public int classes() {
+        return yaml != null ? yaml.classes() : VariantGuess.classes(tensors);
+    }
+
+    /**
      * Returns the description of the model.
      *
-     * @return the description, if the file holds one
+     * @return the description that the file holds, else that of the model of this library with just
+     *     these names and shapes, if there is one
      */
     public Optional<ModelYaml> yaml() {
-        return Optional.ofNullable(yaml);
+        return Optional.ofNullable(yaml != null ? yaml : VariantGuess.of(tensors));
     }
 }
