@@ -24,6 +24,10 @@ import org.yoloddp.train.TrainingData;
  */
 public final class DetectionTrainingData implements TrainingData {
 
+    /** The rest of the cache, and as much of the heap, is the validation's. */
+    static final double CACHE_SHARE = 0.75;
+
+    private static final double HEAP_SHARE = 0.25;
     private static final int MOST_WORKERS = 8;
 
     private final SampleSource source;
@@ -51,7 +55,7 @@ public final class DetectionTrainingData implements TrainingData {
 
     @Override
     public BatchStream open(BatchPlan plan) {
-        source.limit(plan.loading().cacheBytes());
+        source.limit((long) (plan.loading().cacheBytes() * CACHE_SHARE), HEAP_SHARE);
         int[] indices = plan.indices();
         List<BatchRequest> requests = new ArrayList<>();
         for (int from = 0; from < indices.length; from += plan.batchSize()) {

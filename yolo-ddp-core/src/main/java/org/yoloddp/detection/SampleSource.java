@@ -27,9 +27,9 @@ final class SampleSource {
         this.cache = new AtomicReferenceArray<>(split.size());
     }
 
-    /** However much is allowed, a third of the heap is enough. */
-    void limit(long bytes) {
-        limit = Math.min(bytes, Runtime.getRuntime().maxMemory() / 3);
+    /** However much is allowed, a part of the heap is left to others. */
+    void limit(long bytes, double shareOfHeap) {
+        limit = Math.min(bytes, (long) (Runtime.getRuntime().maxMemory() * shareOfHeap));
     }
 
     DetectionSplit split() {

@@ -86,6 +86,9 @@ public final class TensorList implements AutoCloseable {
 
     /** Sets all elements to zero. */
     public void zero() {
+        if (size == 0) {
+            return;
+        }
         try (GradMode off = GradMode.disabled();
                 BoxedOp.Call call = Ops.ZERO.call()) {
             call.list(this).run();
@@ -98,6 +101,9 @@ public final class TensorList implements AutoCloseable {
      * @param factor by this
      */
     public void scale(double factor) {
+        if (size == 0) {
+            return;
+        }
         try (GradMode off = GradMode.disabled();
                 BoxedOp.Call call = Ops.MUL.call()) {
             call.list(this).number(factor).run();
@@ -112,6 +118,9 @@ public final class TensorList implements AutoCloseable {
      */
     public void add(TensorList other, double factor) {
         requireSameSize("the list", "the one added", other);
+        if (size == 0) {
+            return;
+        }
         try (GradMode off = GradMode.disabled();
                 BoxedOp.Call call = Ops.ADD.call()) {
             call.list(this).list(other).number(factor).run();
@@ -125,6 +134,9 @@ public final class TensorList implements AutoCloseable {
      */
     public void copyFrom(TensorList other) {
         requireSameSize("the list", "the one copied", other);
+        if (size == 0) {
+            return;
+        }
         try (GradMode off = GradMode.disabled();
                 BoxedOp.Call call = Ops.COPY.call()) {
             call.list(this).list(other).flag(false).run();
@@ -194,26 +206,24 @@ public final class TensorList implements AutoCloseable {
     }
 
     /**
-     * Moves each element towards another list's: {@code this = this * decay + other * (1 - decay)},
-     * rounded after each of the three operations as PyTorch's exponential moving average does.
+     * Moves each element towards another list's: {@code this *= decay; this += (1 - decay) * other}
+     * as PyTorch's exponential moving average does, but for the product, which is not rounded
+     * before it is added (a temporary copy of the model would take four times as long).
      *
      * @param other as many floating arrays of the same shapes
      * @param decay how much stays
      */
     public void ema(TensorList other, double decay) {
         requireSameSize("the average", "the source", other);
-        try (GradMode off = GradMode.disabled();
-                BoxedOp.Call share = Ops.TIMES.call()) {
-            scale(decay);
-            share.list(other).number(1 - decay).run();
-            try (BoxedOp.Call call = Ops.ADD.call()) {
-                call.list(this).value(share.result()).number(1).run();
-            }
-        }
+        scale(decay);
+        add(other, 1 - decay);
     }
 
     /** Adds one to each element. */
     void increment() {
+        if (size == 0) {
+            return;
+        }
         try (GradMode off = GradMode.disabled();
                 BoxedOp.Call call = Ops.INCREMENT.call()) {
             call.list(this).number(1).run();
@@ -239,7 +249,6 @@ public final class TensorList implements AutoCloseable {
     private static final class Ops {
         static final BoxedOp ZERO = BoxedOp.of("_foreach_zero_", "");
         static final BoxedOp MUL = BoxedOp.of("_foreach_mul_", "Scalar");
-        static final BoxedOp TIMES = BoxedOp.of("_foreach_mul", "Scalar");
         static final BoxedOp ADD = BoxedOp.of("_foreach_add_", "List");
         static final BoxedOp INCREMENT = BoxedOp.of("_foreach_add_", "Scalar");
         static final BoxedOp COPY = BoxedOp.of("_foreach_copy_", "");

@@ -30,14 +30,14 @@ public class TorchException extends YoloDdpException {
     static TorchException backward(Throwable cause) {
         return new TorchException(
                 "backward failed: "
-                        + cause.getMessage()
+                        + reason(cause)
                         + " (is gradient mode on in the forward, and does the loss depend on a"
                         + " parameter that requires a gradient?)",
                 cause);
     }
 
     static TorchException operator(String name, Throwable cause) {
-        return new TorchException("libtorch's " + name + " failed: " + cause.getMessage(), cause);
+        return new TorchException("libtorch's " + name + " failed: " + reason(cause), cause);
     }
 
     static TorchException wrongThread(String scope, Thread opened) {
@@ -90,5 +90,12 @@ public class TorchException extends YoloDdpException {
     static TorchException missingSymbol(String name, Throwable cause) {
         return new TorchException(
                 "this libtorch does not export " + name + ", which autocast needs", cause);
+    }
+
+    /** What libtorch says, without the frames of C++ that it appends. */
+    private static String reason(Throwable cause) {
+        String message = String.valueOf(cause.getMessage());
+        int frames = message.indexOf("\nException raised from ");
+        return frames < 0 ? message : message.substring(0, frames);
     }
 }
