@@ -41,10 +41,7 @@ public record NetworkInput(PixelImage image, Placement placement) {
     public NDArray array(NDManager manager) {
         byte[] rgb = image.rgb();
         ByteBuffer buffer = ByteBuffer.allocateDirect(rgb.length).put(rgb).flip();
-        List<ImageSample> samples =
-                List.of(new ImageSample(0, image, new float[0][], placement));
-        return new LoadedBatch(samples, image.width(), image.height(), buffer)
-                .data(manager)
-                .head();
+        List<ImageSample> samples = List.of(new ImageSample(0, image, new float[0][], placement));
+        return new LoadedBatch(samples, image.width(), image.height(), buffer).data(manager).head();
     }
 }

@@ -174,8 +174,8 @@ public final class YoloV5Detector implements AutoCloseable {
         /**
          * Sets the model, for weights that don't tell.
          *
-         * @param nameOrPath {@code yolov5n}, {@code s}, {@code m}, {@code l}, {@code x}, or the path
-         *     of a model yaml; by default what the weights say, or what fits their shapes
+         * @param nameOrPath {@code yolov5n}, {@code s}, {@code m}, {@code l}, {@code x}, or the
+         *     path of a model yaml; by default what the weights say, or what fits their shapes
          * @return this builder
          */
         public Builder optModel(String nameOrPath) {
@@ -231,21 +231,21 @@ public final class YoloV5Detector implements AutoCloseable {
          * Reads the weights and builds the detector.
          *
          * @return the detector
-         * @throws WeightsException if the weights are missing, cannot be read, or lack a part of the
-         *     model
+         * @throws WeightsException if the weights are missing, cannot be read, or lack a part of
+         *     the model
          * @throws ModelYamlException if the model is unknown or cannot be built
          * @throws ConfigurationException if the image size does not fit the model
          */
         public YoloV5Detector build() {
             if (weights == null) {
-                throw new ConfigurationException(
-                        "a detector needs weights; call setWeights");
+                throw new ConfigurationException("a detector needs weights; call setWeights");
             }
             YoloV5Weights read = YoloV5Weights.read(weights);
             ModelYaml yaml =
                     model != null
                             ? ModelYaml.load(model).withClasses(read.classes())
-                            : read.yaml().orElseThrow(() -> WeightsException.unknownModel(read.file()));
+                            : read.yaml()
+                                    .orElseThrow(() -> WeightsException.unknownModel(read.file()));
             ImageSizes.check(imageSize, new YoloV5Block(yaml, 0).strides());
             return new YoloV5Detector(this, read, yaml);
         }
