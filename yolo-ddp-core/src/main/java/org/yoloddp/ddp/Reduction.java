@@ -22,6 +22,9 @@ public record Reduction(long bucketBytes, long firstBucketBytes, int verifyEvery
     /**
      * Checks the values.
      *
+     * @param bucketBytes 0 or more
+     * @param firstBucketBytes 0 or more
+     * @param verifyEvery 0 or more
      * @throws ConfigurationException if one is negative
      */
     public Reduction {

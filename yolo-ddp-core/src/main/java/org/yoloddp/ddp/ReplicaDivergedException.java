@@ -9,8 +9,13 @@ public final class ReplicaDivergedException extends YoloDdpException {
 
     private static final long serialVersionUID = 1L;
 
+    /** The first that differs, by name. */
     private final String parameter;
+
+    /** The lowest that differs from rank 0. */
     private final int rank;
+
+    /** After which it was seen. */
     private final long step;
 
     private ReplicaDivergedException(String message, String parameter, int rank, long step) {

@@ -10,7 +10,12 @@ import java.util.List;
  */
 public record ReplicaHashes(List<String> parametersSha256, List<String> buffersSha256) {
 
-    /** Copies the lists. */
+    /**
+     * Copies the lists.
+     *
+     * @param parametersSha256 by rank
+     * @param buffersSha256 by rank
+     */
     public ReplicaHashes {
         parametersSha256 = List.copyOf(parametersSha256);
         buffersSha256 = List.copyOf(buffersSha256);

@@ -10,6 +10,7 @@ public final class ReplicaMismatchException extends YoloDdpException {
 
     private static final long serialVersionUID = 1L;
 
+    /** The first that differs, by name. */
     private final String parameter;
 
     private ReplicaMismatchException(String message, String parameter) {

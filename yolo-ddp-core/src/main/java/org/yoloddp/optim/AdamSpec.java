@@ -18,6 +18,11 @@ public record AdamSpec(
     /**
      * Checks each value by itself.
      *
+     * @param decoupled true for AdamW
+     * @param beta1 from 0 to below 1
+     * @param beta2 from 0 to below 1
+     * @param eps 0 or more
+     * @param weightDecay 0 or more
      * @throws ConfigurationException if one lies outside its range
      */
     public AdamSpec {

@@ -18,6 +18,9 @@ public record ParameterGroup(String name, List<String> parameters, double weight
     /**
      * Copies the list and checks the weight decay.
      *
+     * @param name what to call the group
+     * @param parameters the names of its parameters
+     * @param weightDecay 0 or more
      * @throws ConfigurationException if the weight decay lies outside its range
      */
     public ParameterGroup {

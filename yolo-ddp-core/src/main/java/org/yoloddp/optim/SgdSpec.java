@@ -17,6 +17,10 @@ public record SgdSpec(double momentum, double dampening, boolean lookAhead, doub
     /**
      * Checks each value by itself.
      *
+     * @param momentum from 0 to below 1
+     * @param dampening from 0 to 1
+     * @param lookAhead whether to use Nesterov's momentum
+     * @param weightDecay 0 or more
      * @throws ConfigurationException if one lies outside its range
      */
     public SgdSpec {

@@ -463,9 +463,9 @@ class ReplicaTest {
     }
 
     private static int liveThreads() throws InterruptedException {
-        // Threads of a pool that was shut down need a moment to end.
+        // Threads of ranks that have handed over their result need a moment to end.
         for (Thread thread : Thread.getAllStackTraces().keySet()) {
-            if (thread.getName().startsWith("pool-")) {
+            if (thread.getName().startsWith("rank-")) {
                 thread.join(5000);
             }
         }
