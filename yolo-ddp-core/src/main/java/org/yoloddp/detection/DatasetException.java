@@ -81,6 +81,13 @@ public class DatasetException extends YoloDdpException {
                 String.format(Locale.ROOT, "cannot write %s: %s", path, cause), cause);
     }
 
+    static DatasetException unwritableImage(Path image) {
+        return of(
+                "cannot write the image %s; the folder has to be writable, and the name has to end"
+                        + " in png, jpg or another format that OpenCV writes",
+                image);
+    }
+
     static DatasetException undecodable(Path image) {
         return of(
                 "cannot decode the image %s; it is damaged or of a format that OpenCV does not"

@@ -68,6 +68,15 @@ final class OpenCv {
         }
     }
 
+    static PixelImage flip(PixelImage image, boolean upDown) {
+        try (PointerScope scope = new PointerScope()) {
+            Mat pixels = mat(image);
+            Mat result = new Mat();
+            opencv_core.flip(pixels, result, upDown ? 0 : 1);
+            return image(result);
+        }
+    }
+
     static Mat mat(PixelImage image) {
         return new Mat(
                 image.height(), image.width(), opencv_core.CV_8UC3, new BytePointer(image.bgr()));

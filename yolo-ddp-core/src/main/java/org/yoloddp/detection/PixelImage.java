@@ -44,29 +44,6 @@ public record PixelImage(int width, int height, byte[] bgr) {
         return new PixelImage(newWidth, newHeight, result);
     }
 
-    PixelImage flippedUpDown() {
-        byte[] result = new byte[bgr.length];
-        int row = width * 3;
-        for (int y = 0; y < height; y++) {
-            System.arraycopy(bgr, y * row, result, (height - 1 - y) * row, row);
-        }
-        return new PixelImage(width, height, result);
-    }
-
-    PixelImage flippedLeftRight() {
-        byte[] result = new byte[bgr.length];
-        for (int y = 0; y < height; y++) {
-            int from = y * width * 3;
-            int to = from + (width - 1) * 3;
-            for (int x = 0; x < width; x++, from += 3, to -= 3) {
-                result[to] = bgr[from];
-                result[to + 1] = bgr[from + 1];
-                result[to + 2] = bgr[from + 2];
-            }
-        }
-        return new PixelImage(width, height, result);
-    }
-
     /** Red, green, blue: the order that networks are trained on. */
     byte[] rgb() {
         byte[] result = new byte[bgr.length];

@@ -14,7 +14,6 @@ record RandomFlip(double probability, boolean upDown) implements Transform {
             labels[i] = sample.labels()[i].clone();
             labels[i][axis] = 1 - labels[i][axis];
         }
-        PixelImage image = sample.image();
-        return sample.with(upDown ? image.flippedUpDown() : image.flippedLeftRight(), labels);
+        return sample.with(OpenCv.flip(sample.image(), upDown), labels);
     }
 }
