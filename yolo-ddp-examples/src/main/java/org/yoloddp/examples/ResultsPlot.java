@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
@@ -21,11 +22,11 @@ final class ResultsPlot implements TrainingObserver {
 
     private static final int COLUMNS = 4;
 
-    private final Path file;
+    private final Supplier<Path> folder;
     private final Console console;
 
-    ResultsPlot(Path file, Console console) {
-        this.file = file;
+    ResultsPlot(Supplier<Path> folder, Console console) {
+        this.folder = folder;
         this.console = console;
     }
 
@@ -35,6 +36,7 @@ final class ResultsPlot implements TrainingObserver {
         if (charts.isEmpty()) {
             return;
         }
+        Path file = folder.get().resolve("results.png");
         try {
             int rows = (charts.size() + COLUMNS - 1) / COLUMNS;
             BitmapEncoder.saveBitmap(

@@ -1,0 +1,22 @@
+package org.yoloddp.examples;
+
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** {@code yolo-ddp bench}. */
+@Command(
+        name = "bench",
+        description = "Measures.",
+        synopsisSubcommandLabel = "BENCHMARK",
+        subcommands = BenchStepCommand.class)
+final class BenchCommand implements Runnable {
+
+    @Spec private CommandSpec spec;
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "There is no benchmark; there is 'step'");
+    }
+}
