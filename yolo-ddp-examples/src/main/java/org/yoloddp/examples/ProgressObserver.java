@@ -42,9 +42,6 @@ final class ProgressObserver implements TrainingObserver {
                 start.batchesPerEpoch(),
                 start.batchSize(),
                 start.epochs());
-        if (epochs > 0 && console.terminal()) {
-            console.print("");
-        }
     }
 
     @Override
@@ -82,15 +79,7 @@ final class ProgressObserver implements TrainingObserver {
                 .ifPresent(
                         found -> {
                             line.append(':');
-                            found.metrics()
-                                    .forEach(
-                                            (name, value) ->
-                                                    line.append(
-                                                            String.format(
-                                                                    Locale.ROOT,
-                                                                    " %s %.4g",
-                                                                    name,
-                                                                    value)));
+                            found.metrics().forEach((name, value) -> append(line, name, value));
                         });
         line.append(report.best() ? " (best)" : "");
         int left = epochs - report.epoch() - 1;
@@ -109,6 +98,13 @@ final class ProgressObserver implements TrainingObserver {
     @Override
     public void onFailure(Throwable cause) {
         close();
+    }
+
+    /** Losses of the validation are for results.csv. */
+    private static void append(StringBuilder line, String name, double value) {
+        if (!name.contains("/")) {
+            line.append(String.format(Locale.ROOT, " %s %.3f", name, value));
+        }
     }
 
     private ProgressBar open(StepReport report) {

@@ -19,7 +19,14 @@ import picocli.CommandLine.Spec;
         scope = ScopeType.INHERIT,
         synopsisSubcommandLabel = "COMMAND",
         sortOptions = false,
-        subcommands = {DoctorCommand.class})
+        subcommands = {
+            QuickstartCommand.class,
+            TrainCommand.class,
+            ValCommand.class,
+            DetectCommand.class,
+            DoctorCommand.class,
+            BenchCommand.class
+        })
 public final class YoloDdp implements Runnable {
 
     private final Console console;
