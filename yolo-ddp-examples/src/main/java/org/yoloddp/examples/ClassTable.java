@@ -43,10 +43,13 @@ final class ClassTable {
 
     static List<String> lines(ValidationResult result) {
         List<String> columns = columns(result);
-        int width = "class".length();
-        for (String name : result.byClass().keySet()) {
-            width = Math.max(width, name.length());
-        }
+        int width =
+                Math.max(
+                        "class".length(),
+                        result.byClass().keySet().stream()
+                                .mapToInt(String::length)
+                                .max()
+                                .orElse(0));
         List<String> lines = new ArrayList<>();
         StringBuilder head = new StringBuilder(pad("class", width));
         columns.forEach(name -> head.append(String.format(Locale.ROOT, " %10s", name)));

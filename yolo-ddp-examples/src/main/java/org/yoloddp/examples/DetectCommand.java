@@ -91,12 +91,17 @@ final class DetectCommand implements Callable<Integer> {
         if (classes != null) {
             suppression = suppression.classes(classes);
         }
-        try (YoloV5Detector detector = YoloV5Detector.load(weights)) {
+        try (YoloV5Detector detector =
+                YoloV5Detector.builder()
+                        .setWeights(weights)
+                        .optImageSize(imageSize)
+                        .optSuppression(suppression)
+                        .build()) {
             Path folder = Folders.next(project, name, existOk);
-            Pictures pictures = new Pictures(folder, detector.classNames());
+            Pictures pictures = new Pictures(folder, detector.names());
             for (Path image : images) {
                 long start = System.nanoTime();
-                List<Detection> found = detector.detect(image, imageSize, suppression);
+                List<Detection> found = detector.detect(image);
                 double millis = (System.nanoTime() - start) / 1e6;
                 pictures.write(image, List.of(), found);
                 if (saveText) {

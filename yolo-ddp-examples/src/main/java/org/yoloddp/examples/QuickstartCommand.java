@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.yoloddp.detection.Detection;
 import org.yoloddp.detection.DetectionSample;
-import org.yoloddp.detection.NonMaxSuppression;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.yolo.YoloV5Detector;
 import picocli.CommandLine.Command;
@@ -81,13 +80,12 @@ final class QuickstartCommand implements Callable<Integer> {
         Path weights = result.folder().resolve("weights").resolve("best.safetensors");
         Path folder = Files.createDirectories(result.folder().resolve("pictures"));
         List<DetectionSample> samples = result.data().split("val").samples();
-        try (YoloV5Detector detector = YoloV5Detector.load(weights)) {
-            Pictures pictures = new Pictures(folder, detector.classNames());
-            for (DetectionSample sample :
-                    samples.subList(0, Math.min(PICTURES, samples.size()))) {
+        try (YoloV5Detector detector =
+                YoloV5Detector.builder().setWeights(weights).optImageSize(IMAGE_SIZE).build()) {
+            Pictures pictures = new Pictures(folder, detector.names());
+            for (DetectionSample sample : samples.subList(0, Math.min(PICTURES, samples.size()))) {
                 List<Detection> found =
-                        detector.detect(
-                                sample.path(), IMAGE_SIZE, NonMaxSuppression.forDetection());
+                        detector.detect(sample.path());
                 pictures.write(sample.path(), Arrays.asList(sample.labels()), found);
             }
         }

@@ -65,10 +65,7 @@ record StepBench(
                         .optThreadsPerRank(threads)
                         .optAmp(amp)
                         .optOptimizer(
-                                OptimizerSpec.sgd()
-                                        .momentum(0.937)
-                                        .nesterov()
-                                        .weightDecay(0.0005))
+                                OptimizerSpec.sgd().momentum(0.937).nesterov().weightDecay(0.0005))
                         .optLearningRate(LearningRate.constant(0.01))
                         .optClipNorm(10)
                         .optWeightAverage(0.9999)

@@ -49,7 +49,8 @@ final class SyntheticBatches implements TrainingData {
                         new NDList(images(manager, pixels)),
                         new NDList(
                                 manager.create(
-                                        rows, new Shape(rows.length / LABEL_COLUMNS, LABEL_COLUMNS))),
+                                        rows,
+                                        new Shape(rows.length / LABEL_COLUMNS, LABEL_COLUMNS))),
                         batchSize);
             }
 

@@ -57,6 +57,7 @@ final class TrainJob {
         options.check();
         try (Interruption interruption = new Interruption(console)) {
             Hyp hyp = options.hyp == null ? Hyp.defaults() : Hyp.load(options.hyp);
+            warnOfWhatIsLeftOut(hyp);
             DetectionDataset data = data();
             RunFolder folder =
                     RunFolder.at(options.project)
@@ -93,6 +94,13 @@ final class TrainJob {
                 .addObserver(new ProgressObserver(console))
                 .addObserver(new ResultsPlot(folder::path, console))
                 .build();
+    }
+
+    private void warnOfWhatIsLeftOut(Hyp hyp) {
+        List<String> asked = LEFT_OUT.stream().filter(name -> hyp.get(name) > 0).toList();
+        if (options.hyp != null && !asked.isEmpty()) {
+            console.warn(options.hyp + ": this version doesn't do " + String.join(", ", asked));
+        }
     }
 
     private TrainingTask task(DetectionDataset data, Hyp hyp) {
@@ -158,10 +166,13 @@ final class TrainJob {
 
     private void tell(TrainingReport report, Path folder) {
         if (!report.epochs().isEmpty()) {
-            report.lastEpoch().validation().ifPresent(v -> {
-                console.print("");
-                ClassTable.lines(v).forEach(console::print);
-            });
+            report.lastEpoch()
+                    .validation()
+                    .ifPresent(
+                            v -> {
+                                console.print("");
+                                ClassTable.lines(v).forEach(console::print);
+                            });
         }
         console.print("");
         console.printf(
