@@ -84,8 +84,7 @@ final class QuickstartCommand implements Callable<Integer> {
                 YoloV5Detector.builder().setWeights(weights).optImageSize(IMAGE_SIZE).build()) {
             Pictures pictures = new Pictures(folder, detector.names());
             for (DetectionSample sample : samples.subList(0, Math.min(PICTURES, samples.size()))) {
-                List<Detection> found =
-                        detector.detect(sample.path());
+                List<Detection> found = detector.detect(sample.path());
                 pictures.write(sample.path(), Arrays.asList(sample.labels()), found);
             }
         }

@@ -93,8 +93,7 @@ final class ValCommand implements Callable<Integer> {
             YoloV5Detector detector, DetectionSplit split, NonMaxSuppression suppression) {
         int stride = Arrays.stream(detector.block().strides()).max().orElseThrow();
         Deadlines deadlines = Deadlines.defaults();
-        try (Communicator alone =
-                        InProcessCommunicator.group(1, deadlines.collective()).get(0);
+        try (Communicator alone = InProcessCommunicator.group(1, deadlines.collective()).get(0);
                 NDManager manager = NDManager.newBaseManager(Device.cpu())) {
             int threads = TorchRuntime.threads();
             RankContext rank =
