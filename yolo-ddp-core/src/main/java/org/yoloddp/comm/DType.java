@@ -38,6 +38,6 @@ public enum DType {
      * @return true for F16, BF16, F32 and F64
      */
     public boolean isFloating() {
-        return ordinal() <= F64.ordinal();
+        return this == F16 || this == BF16 || this == F32 || this == F64;
     }
 }

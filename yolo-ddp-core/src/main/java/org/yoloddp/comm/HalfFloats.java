@@ -21,25 +21,25 @@ final class HalfFloats {
         int bits = Float.floatToRawIntBits(value);
         // All ones for NaN, which rounding up could turn into an infinity: it is made quiet
         // instead.
-        int nan = EXPONENT - (bits & 0x7fffffff) >> 31;
-        int rounded = bits + 0x7fff + (bits >>> 16 & 1);
-        return (short) ((rounded & ~nan | (bits | 0x400000) & nan) >>> 16);
+        int nan = (EXPONENT - (bits & 0x7fffffff)) >> 31;
+        int rounded = bits + 0x7fff + ((bits >>> 16) & 1);
+        return (short) (((rounded & ~nan) | ((bits | 0x400000) & nan)) >>> 16);
     }
 
     static float fromFloat16(short half) {
         int magnitude = (half & 0x7fff) << 13;
         int bits = Float.floatToRawIntBits(Float.intBitsToFloat(magnitude) * REBIAS);
         // All ones for infinities and NaN, whose exponent stays the largest.
-        int special = 0x0f7fffff - magnitude >> 31;
-        return Float.intBitsToFloat(bits | special & EXPONENT | (half & 0x8000) << 16);
+        int special = (0x0f7fffff - magnitude) >> 31;
+        return Float.intBitsToFloat(bits | (special & EXPONENT) | ((half & 0x8000) << 16));
     }
 
     static short toFloat16(float value) {
         int bits = Float.floatToRawIntBits(value);
-        int sign = bits >>> 16 & 0x8000;
+        int sign = (bits >>> 16) & 0x8000;
         int magnitude = bits & 0x7fffffff;
         if (magnitude > EXPONENT) {
-            return (short) (sign | 0x7e00 | magnitude >>> 13 & 0x3ff);
+            return (short) (sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff));
         }
         if (magnitude >= 0x477ff000) {
             return (short) (sign | 0x7c00);
@@ -47,9 +47,9 @@ final class HalfFloats {
         if (magnitude < 0x38800000) {
             // Subnormal: adding one half makes the hardware round at the right bit.
             float rounded = Float.intBitsToFloat(magnitude) + 0.5f;
-            return (short) (sign | Float.floatToRawIntBits(rounded) - 0x3f000000);
+            return (short) (sign | (Float.floatToRawIntBits(rounded) - 0x3f000000));
         }
-        int rounded = magnitude + 0xfff + (magnitude >>> 13 & 1);
-        return (short) (sign | rounded - 0x38000000 >>> 13);
+        int rounded = magnitude + 0xfff + ((magnitude >>> 13) & 1);
+        return (short) (sign | ((rounded - 0x38000000) >>> 13));
     }
 }

@@ -406,7 +406,7 @@ abstract class CommunicatorContract {
                                 float expected = size * (size - 1) / 2f;
                                 for (int i = 0; i < 100; i++) {
                                     if (random.nextInt(10) == 0) {
-                                        Thread.yield();
+                                        Thread.onSpinWait();
                                     }
                                     b.bytes().putFloat(0, c.rank());
                                     allReduce(c, b, ReduceOp.SUM, "round").await(LONG);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -374,9 +375,8 @@ abstract class CommunicatorFailureContract extends CommunicatorContract {
     @Test
     void abortForAConsequenceKeepsTheRootCause() throws Exception {
         List<Communicator> world = world(3);
-        Communicator pair = null;
         List<Communicator> pairs = RankGroup.results(world, c -> c.split("pair", 0, 1).orElse(c));
-        pair = pairs.get(0);
+        Communicator pair = pairs.get(0);
         pairs.get(1).abort(new IllegalStateException("root"));
         Throwable seen = pair.barrier("x").failure().orElseThrow();
         world.get(0).abort(new RuntimeException("wrapped", seen));
@@ -431,7 +431,7 @@ abstract class CommunicatorFailureContract extends CommunicatorContract {
                                 world.get(aborter).abort(new IllegalStateException("now"));
                             });
             thread.start();
-            List<Long> done = new ArrayList<>(java.util.Collections.nCopies(size, 0L));
+            List<Long> done = new ArrayList<>(Collections.nCopies(size, 0L));
             List<Throwable> failures =
                     RankGroup.failures(
                             world,

@@ -12,7 +12,8 @@ final class NaiveReduction {
     /** Makes elements of all kinds: ordinary, tiny, huge, signed zeros, infinities and NaN. */
     static byte[] contribution(DType dtype, int count, long seed) {
         SplittableRandom random = new SplittableRandom(seed);
-        ByteBuffer bytes = buffer(new byte[count * dtype.bytes()]);
+        byte[] elements = new byte[count * dtype.bytes()];
+        ByteBuffer bytes = buffer(elements);
         for (int i = 0; i < count; i++) {
             double value =
                     switch (random.nextInt(40)) {
@@ -34,12 +35,13 @@ final class NaiveReduction {
                 case U8 -> bytes.put(i, (byte) random.nextInt());
             }
         }
-        return bytes.array();
+        return elements;
     }
 
     static byte[] reduce(DType dtype, ReduceOp op, byte[][] contributions) {
         int ranks = contributions.length;
-        ByteBuffer result = buffer(contributions[0].clone());
+        byte[] elements = contributions[0].clone();
+        ByteBuffer result = buffer(elements);
         for (int at = 0; at < result.capacity(); at += dtype.bytes()) {
             switch (dtype) {
                 case F64 -> {
@@ -87,12 +89,13 @@ final class NaiveReduction {
                 }
             }
         }
-        return result.array();
+        return elements;
     }
 
     /** Makes all NaN alike, whose bits are not defined. */
     static byte[] canonical(DType dtype, byte[] elements) {
-        ByteBuffer bytes = buffer(elements.clone());
+        byte[] alike = elements.clone();
+        ByteBuffer bytes = buffer(alike);
         for (int at = 0; at < elements.length; at += dtype.bytes()) {
             switch (dtype) {
                 case F64 -> bytes.putLong(at, Double.doubleToLongBits(bytes.getDouble(at)));
@@ -105,7 +108,7 @@ final class NaiveReduction {
                 default -> {}
             }
         }
-        return bytes.array();
+        return alike;
     }
 
     static float load(DType dtype, byte[] elements, int at) {

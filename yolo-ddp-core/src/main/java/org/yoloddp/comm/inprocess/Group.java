@@ -168,7 +168,7 @@ final class Group {
                 end(op, candidates);
             } else {
                 running.add(op);
-                unclaimed += op.slices.size();
+                unclaimed = unclaimed + op.slices.size();
                 if (!isSmall(op)) {
                     wake(op);
                 }
@@ -295,7 +295,7 @@ final class Group {
                             && (!onlySmall || isSmall(candidate))) {
                         op = candidate;
                         slice = op.slices.get(op.claimed++);
-                        unclaimed--;
+                        unclaimed = unclaimed - 1;
                         active++;
                         break;
                     }

@@ -9,6 +9,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.inprocess.InProcessCommunicator;
@@ -34,6 +36,8 @@ import org.yoloddp.comm.inprocess.InProcessCommunicator;
  * }</pre>
  */
 public final class InProcessGroup {
+
+    private static final Logger LOG = LoggerFactory.getLogger(InProcessGroup.class);
 
     private static final Duration GRACE = Duration.ofSeconds(2);
 
@@ -108,8 +112,7 @@ public final class InProcessGroup {
             try {
                 task.get(Math.max(0, end - System.nanoTime()), TimeUnit.NANOSECONDS);
             } catch (ExecutionException | TimeoutException e) {
-                // Known to failures, or seen below.
-                continue;
+                LOG.debug("A rank has failed or is late", e);
             }
         }
         return IntStream.range(0, tasks.size())
@@ -125,8 +128,8 @@ public final class InProcessGroup {
 
         synchronized void add(Throwable problem) {
             if (root == null
-                    || root instanceof CommunicationException
-                            && !(problem instanceof CommunicationException)) {
+                    || (root instanceof CommunicationException
+                            && !(problem instanceof CommunicationException))) {
                 root = problem;
             }
         }
