@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import org.jspecify.annotations.Nullable;
-import org.yoloddp.comm.GroupContext;
 
 /** What a world and all groups split from it share: who the ranks are and where each one stands. */
 final class Family {
@@ -13,8 +12,6 @@ final class Family {
     /** Where a rank is. */
     record Progress(String phase, long step) {}
 
-    final String host = GroupContext.localHostId();
-    final long pid = ProcessHandle.current().pid();
     final Duration deadline;
 
     /** Spinning helps only while every rank has a core to itself. */

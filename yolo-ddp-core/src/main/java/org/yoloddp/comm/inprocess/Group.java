@@ -13,6 +13,7 @@ import org.yoloddp.comm.CollectiveTimeoutException;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.CommunicatorClosedException;
 import org.yoloddp.comm.Fingerprint;
+import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.RankFailedException;
 
@@ -400,8 +401,8 @@ final class Group {
         return RankFailedException.of(
                 name,
                 worldRanks[rank],
-                family.host,
-                family.pid,
+                GroupContext.localHostId(),
+                ProcessHandle.current().pid(),
                 progress == null ? -1 : progress.step(),
                 operation,
                 cause);
