@@ -13,9 +13,9 @@ public final class CollectiveMismatchException extends CommunicationException {
 
     private static final long serialVersionUID = 1L;
 
-    private final long sequence;
-    private final TreeMap<Integer, Fingerprint> calls;
-    private final ArrayList<Integer> silent;
+    private final transient long sequence;
+    private final transient TreeMap<Integer, Fingerprint> calls;
+    private final transient ArrayList<Integer> silent;
 
     private CollectiveMismatchException(
             String message,

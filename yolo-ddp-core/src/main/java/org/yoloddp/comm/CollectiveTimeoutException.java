@@ -8,10 +8,10 @@ public final class CollectiveTimeoutException extends CommunicationException {
 
     private static final long serialVersionUID = 1L;
 
-    private final Fingerprint call;
-    private final Duration waited;
-    private final List<Integer> missing;
-    private final List<Integer> arrived;
+    private final transient Fingerprint call;
+    private final transient Duration waited;
+    private final transient List<Integer> missing;
+    private final transient List<Integer> arrived;
 
     private CollectiveTimeoutException(
             String message,

@@ -6,13 +6,14 @@ import org.yoloddp.error.YoloDdpException;
 /**
  * A group of ranks can no longer work together.
  *
- * <p>Ranks are named by their numbers in the world, also in groups that were split from it.
+ * <p>Ranks are named by their numbers in the world, also in groups that were split from it. What an
+ * exception holds besides message and cause is not serialized.
  */
 public abstract class CommunicationException extends YoloDdpException {
 
     private static final long serialVersionUID = 1L;
 
-    private final String group;
+    private final transient String group;
 
     /**
      * Creates an exception.

@@ -7,7 +7,7 @@ public final class CommunicatorClosedException extends CommunicationException {
 
     private static final long serialVersionUID = 1L;
 
-    private final int rank;
+    private final transient int rank;
 
     private CommunicatorClosedException(String message, String group, int rank) {
         super(message, group, null);

@@ -1,8 +1,8 @@
 package org.yoloddp.comm;
 
-import java.io.Serializable;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
+
+import java.util.List;
 
 /**
  * What one rank asked for. The ranks of a collective must agree in every component; of a message
@@ -28,10 +28,21 @@ public record Fingerprint(
         @Nullable ReduceOp op,
         int peer,
         List<Long> counts,
-        String tag)
-        implements Serializable {
+        String tag) {
 
-    /** Copies the list. */
+    /**
+     * Copies the list.
+     *
+     * @param group the name of the group
+     * @param sequence the number of the collective in its group
+     * @param operation what is to be done
+     * @param dtype the element type, null where no data is moved
+     * @param count the number of elements
+     * @param op how contributions are combined, null where they are not
+     * @param peer the root or the other rank, -1 where there is none
+     * @param counts the shares, or the ranks of a split
+     * @param tag the caller's name for it
+     */
     public Fingerprint {
         counts = List.copyOf(counts);
     }

@@ -1,12 +1,13 @@
 package org.yoloddp.comm;
 
+import org.yoloddp.error.ConfigurationException;
+
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import org.yoloddp.error.ConfigurationException;
 
 /**
  * Who a rank is, and what it needs to find the others.
@@ -28,7 +29,18 @@ public record GroupContext(
         Store store,
         Duration deadline) {
 
-    /** Checks the numbers. */
+    /**
+     * Checks the numbers.
+     *
+     * @param rank this rank's number in the world
+     * @param size the number of ranks
+     * @param localRank this rank's number on its host
+     * @param hostId what counts as one host
+     * @param device where the rank computes
+     * @param store where the ranks find each other
+     * @param deadline the longest that a collective, and connecting, may take
+     * @throws ConfigurationException if the numbers do not fit together
+     */
     public GroupContext {
         if (rank < 0 || rank >= size || localRank < 0) {
             throw new ConfigurationException(

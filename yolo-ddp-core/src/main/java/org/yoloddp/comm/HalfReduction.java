@@ -4,10 +4,9 @@ import java.nio.ByteBuffer;
 import java.nio.ShortBuffer;
 import java.util.Arrays;
 
-/** Reductions of F16 and BF16: accumulated in F32, rounded once. */
+/** Reductions of F16: accumulated in F32, rounded once. */
 final class HalfReduction extends HostReduction {
 
-    private final boolean brain;
     private final ReduceOp op;
     private final float scale;
     private final float[] sum = new float[CHUNK];
@@ -16,8 +15,7 @@ final class HalfReduction extends HostReduction {
     private ShortBuffer[] in = {};
     private ShortBuffer[] out = {};
 
-    HalfReduction(DType dtype, ReduceOp op, int ranks) {
-        this.brain = dtype == DType.BF16;
+    HalfReduction(ReduceOp op, int ranks) {
         this.op = op;
         this.scale = 1f / ranks;
     }
@@ -50,14 +48,8 @@ final class HalfReduction extends HostReduction {
 
     @Override
     void result(int at, int n) {
-        if (brain) {
-            for (int i = 0; i < n; i++) {
-                halves[i] = HalfFloats.toBfloat16(sum[i]);
-            }
-        } else {
-            for (int i = 0; i < n; i++) {
-                halves[i] = HalfFloats.toFloat16(sum[i]);
-            }
+        for (int i = 0; i < n; i++) {
+            halves[i] = HalfFloats.toFloat16(sum[i]);
         }
         for (ShortBuffer buffer : out) {
             buffer.put(at, halves, 0, n);
@@ -66,14 +58,8 @@ final class HalfReduction extends HostReduction {
 
     private void load(int rank, int at, float[] to, int n) {
         in[rank].get(at, halves, 0, n);
-        if (brain) {
-            for (int i = 0; i < n; i++) {
-                to[i] = HalfFloats.fromBfloat16(halves[i]);
-            }
-        } else {
-            for (int i = 0; i < n; i++) {
-                to[i] = HalfFloats.fromFloat16(halves[i]);
-            }
+        for (int i = 0; i < n; i++) {
+            to[i] = HalfFloats.fromFloat16(halves[i]);
         }
     }
 }

@@ -35,7 +35,8 @@ public abstract class HostReduction {
         return switch (dtype) {
             case F32 -> new FloatReduction(op, ranks);
             case F64 -> new DoubleReduction(op, ranks);
-            case F16, BF16 -> new HalfReduction(dtype, op, ranks);
+            case F16 -> new HalfReduction(op, ranks);
+            case BF16 -> new BrainReduction(op, ranks);
             case I32 -> new IntReduction(op);
             case I64 -> new LongReduction(op);
             case U8 -> new ByteReduction(op);

@@ -7,11 +7,11 @@ public final class RankFailedException extends CommunicationException {
 
     private static final long serialVersionUID = 1L;
 
-    private final int rank;
-    private final String host;
-    private final long pid;
-    private final long step;
-    private final String operation;
+    private final transient int rank;
+    private final transient String host;
+    private final transient long pid;
+    private final transient long step;
+    private final transient String operation;
 
     private RankFailedException(
             String message,

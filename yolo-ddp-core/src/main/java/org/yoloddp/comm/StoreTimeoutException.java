@@ -1,15 +1,16 @@
 package org.yoloddp.comm;
 
+import org.yoloddp.error.YoloDdpException;
+
 import java.time.Duration;
 import java.util.List;
-import org.yoloddp.error.YoloDdpException;
 
 /** A key of the {@link Store} did not appear in time. */
 public final class StoreTimeoutException extends YoloDdpException {
 
     private static final long serialVersionUID = 1L;
 
-    private final List<String> missing;
+    private final transient List<String> missing;
 
     private StoreTimeoutException(String message, List<String> missing) {
         super(message);

@@ -3,6 +3,10 @@ package org.yoloddp.comm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -14,9 +18,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** What every communicator holds when something goes wrong. */
 abstract class CommunicatorFailureContract extends CommunicatorContract {
@@ -149,9 +150,9 @@ abstract class CommunicatorFailureContract extends CommunicatorContract {
                                     .isInstanceOf(CollectiveMismatchException.class)
                                     .hasMessage(
                                             "The ranks of group 'world' differ at collective 1:"
-                                                    + " ranks 0, 2 asked for allReduce(SUM, F32 x 1,"
-                                                    + " tag 'a'); rank 1 asked for allReduce(SUM, F32 x"
-                                                    + " 1, tag 'b')"
+                                                + " ranks 0, 2 asked for allReduce(SUM, F32 x 1,"
+                                                + " tag 'a'); rank 1 asked for allReduce(SUM, F32 x"
+                                                + " 1, tag 'b')"
                                                     + ADVICE);
                             CollectiveMismatchException e = (CollectiveMismatchException) f;
                             assertThat(e.group()).isEqualTo("world");
@@ -202,9 +203,9 @@ abstract class CommunicatorFailureContract extends CommunicatorContract {
                                 assertThat(f)
                                         .hasMessage(
                                                 "The ranks of group 'world' differ at collective 0:"
-                                                        + " rank 0 asked for split(ranks [0, 1], tag"
-                                                        + " 'a'); rank 1 asked for split(ranks [0, 1],"
-                                                        + " tag 'b')"
+                                                    + " rank 0 asked for split(ranks [0, 1], tag"
+                                                    + " 'a'); rank 1 asked for split(ranks [0, 1],"
+                                                    + " tag 'b')"
                                                         + ADVICE));
     }
 
@@ -229,9 +230,9 @@ abstract class CommunicatorFailureContract extends CommunicatorContract {
                                 assertThat(f)
                                         .hasMessage(
                                                 "The ranks of group 'world' differ at collective 0:"
-                                                        + " rank 0 asked for send(F32 x 1, to 1, tag"
-                                                        + " 'x'); rank 1 asked for send(F32 x 1, to 0,"
-                                                        + " tag 'x')"
+                                                    + " rank 0 asked for send(F32 x 1, to 1, tag"
+                                                    + " 'x'); rank 1 asked for send(F32 x 1, to 0,"
+                                                    + " tag 'x')"
                                                         + ADVICE));
     }
 
@@ -244,8 +245,8 @@ abstract class CommunicatorFailureContract extends CommunicatorContract {
             Work other = allReduce(world.get(2), b, ReduceOp.SUM, "x");
             String message =
                     "allReduce(SUM, F32 x 1, tag 'x'), collective 0 of group 'world', was not done"
-                            + " within 100 ms: rank 1 did not come, ranks 0, 2 did. Find out what rank"
-                            + " 1 does instead (jstack), or raise the deadline.";
+                        + " within 100 ms: rank 1 did not come, ranks 0, 2 did. Find out what rank"
+                        + " 1 does instead (jstack), or raise the deadline.";
             assertThatThrownBy(() -> first.await(SHORT))
                     .isInstanceOfSatisfying(
                             CollectiveTimeoutException.class,
@@ -344,10 +345,9 @@ abstract class CommunicatorFailureContract extends CommunicatorContract {
                                                 failed(
                                                         1,
                                                         ", before its first collective",
-                                                        "org.yoloddp.comm"
-                                                                + ".CommunicatorClosedException: rank 1"
-                                                                + " has closed its communicator of"
-                                                                + " group 'world'")));
+                                                        "org.yoloddp.comm.CommunicatorClosedException:"
+                                                            + " rank 1 has closed its communicator"
+                                                            + " of group 'world'")));
     }
 
     @Test

@@ -1,7 +1,5 @@
 package org.yoloddp.comm.stress;
 
-import java.time.Duration;
-import java.util.List;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Arbiter;
 import org.openjdk.jcstress.annotations.Expect;
@@ -13,6 +11,9 @@ import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.comm.Work;
 import org.yoloddp.comm.inprocess.InProcessCommunicator;
+
+import java.time.Duration;
+import java.util.List;
 
 /** One rank waits; the last rank comes while an abort comes too. Both ranks must fare alike. */
 @JCStressTest

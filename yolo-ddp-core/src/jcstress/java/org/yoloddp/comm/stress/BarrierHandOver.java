@@ -1,7 +1,5 @@
 package org.yoloddp.comm.stress;
 
-import java.time.Duration;
-import java.util.List;
 import org.openjdk.jcstress.annotations.Actor;
 import org.openjdk.jcstress.annotations.Expect;
 import org.openjdk.jcstress.annotations.JCStressTest;
@@ -10,6 +8,9 @@ import org.openjdk.jcstress.annotations.State;
 import org.openjdk.jcstress.infra.results.II_Result;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.inprocess.InProcessCommunicator;
+
+import java.time.Duration;
+import java.util.List;
 
 /** What a rank wrote before a barrier is seen by the other behind it. */
 @JCStressTest

@@ -1,12 +1,5 @@
 package org.yoloddp.comm.inprocess;
 
-import java.time.Duration;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CollectiveMismatchException;
 import org.yoloddp.comm.CollectiveTimeoutException;
@@ -16,6 +9,14 @@ import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.RankFailedException;
+
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 
 /**
  * What the ranks of one group share.

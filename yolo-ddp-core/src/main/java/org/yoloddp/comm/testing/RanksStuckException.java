@@ -1,16 +1,17 @@
 package org.yoloddp.comm.testing;
 
+import org.yoloddp.error.YoloDdpException;
+
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
-import org.yoloddp.error.YoloDdpException;
 
 /** Ranks of a test did not end in time; the suppressed exceptions show where they are. */
 public final class RanksStuckException extends YoloDdpException {
 
     private static final long serialVersionUID = 1L;
 
-    private final List<Integer> ranks;
+    private final transient List<Integer> ranks;
 
     private RanksStuckException(String message, List<Integer> ranks) {
         super(message);

@@ -1,5 +1,11 @@
 package org.yoloddp.comm.inprocess;
 
+import org.yoloddp.comm.CommBuffer;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.ComputeStream;
+import org.yoloddp.comm.DType;
+import org.yoloddp.comm.ReduceOp;
+
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -12,11 +18,6 @@ import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import org.yoloddp.comm.CommBuffer;
-import org.yoloddp.comm.Communicator;
-import org.yoloddp.comm.ComputeStream;
-import org.yoloddp.comm.DType;
-import org.yoloddp.comm.ReduceOp;
 
 /**
  * Times all-reduce between threads beside memcpy of the same size, interleaved: {@code
@@ -60,17 +61,21 @@ final class AllReduceBenchmark {
                 times[i] = Math.max(times[i], rank[i] / 1e6);
             }
         }
+        double[] copyTimes = Arrays.stream(copies).mapToDouble(n -> n / 1e6).toArray();
         double time = median(times);
-        double copy = median(Arrays.stream(copies).mapToDouble(n -> n / 1e6).toArray());
+        double copy = median(copyTimes);
         System.out.printf(
                 Locale.ROOT,
-                "%d ranks %s %8.3f MB: %.4f ms, memcpy %.4f ms, memcpy / all-reduce %.2f%n",
+                "%d ranks %s %8.3f MB: median %.4f ms, memcpy %.4f ms, ratio %.2f; best %.4f ms,"
+                        + " memcpy %.4f ms%n",
                 group.size(),
                 dtype,
                 bytes / 1e6,
                 time,
                 copy,
-                copy / time);
+                copy / time,
+                Arrays.stream(times).min().orElseThrow(),
+                Arrays.stream(copyTimes).min().orElseThrow());
     }
 
     private static void rank(
