@@ -1,5 +1,7 @@
 package org.yoloddp.natives;
 
+import java.io.File;
+import java.io.IOException;
 import java.lang.reflect.Field;
 import java.nio.file.Path;
 import java.util.Map;
@@ -40,8 +42,8 @@ final class JavaCpp {
             String old = System.getProperty(LIBRARY_PATH, "");
             properties.set(
                     LIBRARY_PATH,
-                    old.isEmpty() ? folder.toString() : folder + java.io.File.pathSeparator + old);
-            try (PathsFirst first = PathsFirst.force(folder)) {
+                    old.isEmpty() ? folder.toString() : folder + File.pathSeparator + old);
+            try (OtherLibtorch other = new OtherLibtorch(folder)) {
                 return load(type);
             }
         }
@@ -70,36 +72,48 @@ final class JavaCpp {
      * The Loader reads {@code pathsFirst} once, into a static field. Where another class of JavaCPP
      * (OpenCV's, say) came before, only that field helps; without it the JVM would abort over a
      * second libtorch.
+     *
+     * <p>In its cache the Loader replaces its own libtorch by links to the other one, under the
+     * feet of processes that use it. So the cache is another one meanwhile.
      */
-    private static final class PathsFirst implements AutoCloseable {
+    private static final class OtherLibtorch implements AutoCloseable {
 
-        private final Field field;
-        private final boolean before;
+        private final Field pathsFirst;
+        private final Field cacheDir;
+        private final boolean pathsFirstBefore;
+        private final File cacheDirBefore;
 
-        private PathsFirst(Field field, boolean before) {
-            this.field = field;
-            this.before = before;
-        }
-
-        static PathsFirst force(Path folder) {
+        OtherLibtorch(Path folder) {
             try {
-                Field field = Loader.class.getDeclaredField("pathsFirst");
-                field.setAccessible(true);
-                boolean before = field.getBoolean(null);
-                field.setBoolean(null, true);
-                if (!field.getBoolean(null)) {
+                cacheDirBefore = Loader.getCacheDir();
+                pathsFirst = accessible("pathsFirst");
+                cacheDir = accessible("cacheDir");
+                pathsFirstBefore = pathsFirst.getBoolean(null);
+                pathsFirst.setBoolean(null, true);
+                String name = "libtorch-" + Integer.toHexString(folder.toString().hashCode());
+                File other = new File(cacheDirBefore, name);
+                if (other.isDirectory() || other.mkdirs()) {
+                    cacheDir.set(null, other);
+                }
+                if (!pathsFirst.getBoolean(null)) {
                     throw NativeLibraryException.pathsNotFirst(folder);
                 }
-                return new PathsFirst(field, before);
-            } catch (ReflectiveOperationException | RuntimeException e) {
+            } catch (ReflectiveOperationException | IOException | RuntimeException e) {
                 throw NativeLibraryException.pathsNotFirst(folder);
             }
+        }
+
+        private static Field accessible(String name) throws NoSuchFieldException {
+            Field field = Loader.class.getDeclaredField(name);
+            field.setAccessible(true);
+            return field;
         }
 
         @Override
         public void close() {
             try {
-                field.setBoolean(null, before);
+                pathsFirst.setBoolean(null, pathsFirstBefore);
+                cacheDir.set(null, cacheDirBefore);
             } catch (ReflectiveOperationException e) {
                 throw new IllegalStateException(e);
             }

@@ -181,7 +181,9 @@ class StartOrderTest {
 
     private static JavaProcess start(String before) {
         String[] first = before.isEmpty() ? new String[0] : before.split(" ");
-        return JavaProcess.of(StartOrder.class, first).jvm("-Dtest.libtorch=" + copy);
+        return JavaProcess.of(StartOrder.class, first)
+                .jvm("-Dtest.libtorch=" + copy)
+                .jvm("-Dorg.bytedeco.javacpp.cachedir=" + copy.resolve("javacpp"));
     }
 
     private static void assertOneLibtorch(Result result, String source) {
