@@ -49,7 +49,7 @@ public record Reduction(long bucketBytes, long firstBucketBytes, int verifyEvery
      * @return the copy
      * @throws ConfigurationException if it is negative
      */
-    public Reduction optBucketBytes(long bytes) {
+    public Reduction withBucketBytes(long bytes) {
         return new Reduction(bytes, firstBucketBytes, verifyEvery);
     }
 
@@ -60,7 +60,7 @@ public record Reduction(long bucketBytes, long firstBucketBytes, int verifyEvery
      * @return the copy
      * @throws ConfigurationException if it is negative
      */
-    public Reduction optFirstBucketBytes(long bytes) {
+    public Reduction withFirstBucketBytes(long bytes) {
         return new Reduction(bucketBytes, bytes, verifyEvery);
     }
 
@@ -71,7 +71,7 @@ public record Reduction(long bucketBytes, long firstBucketBytes, int verifyEvery
      * @return the copy
      * @throws ConfigurationException if it is negative
      */
-    public Reduction optVerifyEvery(int steps) {
+    public Reduction withVerifyEvery(int steps) {
         return new Reduction(bucketBytes, firstBucketBytes, steps);
     }
 

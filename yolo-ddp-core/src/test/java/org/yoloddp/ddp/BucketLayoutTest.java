@@ -15,7 +15,7 @@ import org.yoloddp.error.ConfigurationException;
 class BucketLayoutTest {
 
     private static final Reduction HUNDRED_FLOATS =
-            Reduction.defaults().optBucketBytes(400).optFirstBucketBytes(64);
+            Reduction.defaults().withBucketBytes(400).withFirstBucketBytes(64);
 
     @Test
     void fillsASmallFirstBucketAndThenLargerOnes() {
@@ -113,17 +113,17 @@ class BucketLayoutTest {
         assertThat(defaults.firstBucketBytesFor(8L << 20)).isEqualTo(256L << 10);
         assertThat(defaults.bucketBytesFor(1000)).isEqualTo(64L << 10);
         assertThat(defaults.bucketBytesFor(1L << 40)).isEqualTo(25L << 20);
-        assertThat(defaults.optBucketBytes(1000).bucketBytesFor(8L << 20)).isEqualTo(1000);
-        assertThat(defaults.optBucketBytes(1000).firstBucketBytesFor(8L << 20)).isEqualTo(250);
-        assertThat(defaults.optFirstBucketBytes(7).firstBucketBytesFor(8L << 20)).isEqualTo(7);
+        assertThat(defaults.withBucketBytes(1000).bucketBytesFor(8L << 20)).isEqualTo(1000);
+        assertThat(defaults.withBucketBytes(1000).firstBucketBytesFor(8L << 20)).isEqualTo(250);
+        assertThat(defaults.withFirstBucketBytes(7).firstBucketBytesFor(8L << 20)).isEqualTo(7);
     }
 
     @Test
     void refusesNegativeSizes() {
-        assertThatThrownBy(() -> Reduction.defaults().optBucketBytes(-1))
+        assertThatThrownBy(() -> Reduction.defaults().withBucketBytes(-1))
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessage("bucketBytes is -1, must be 0 or more");
-        assertThatThrownBy(() -> Reduction.defaults().optVerifyEvery(-2))
+        assertThatThrownBy(() -> Reduction.defaults().withVerifyEvery(-2))
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessage("verifyEvery is -2, must be 0 or more");
     }

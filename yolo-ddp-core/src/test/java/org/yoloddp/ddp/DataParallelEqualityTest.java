@@ -21,7 +21,7 @@ class DataParallelEqualityTest {
 
     /** Small, so that there are several buckets. */
     private static final Reduction REDUCTION =
-            Reduction.defaults().optBucketBytes(2000).optFirstBucketBytes(500);
+            Reduction.defaults().withBucketBytes(2000).withFirstBucketBytes(500);
 
     private record Trained(float[] before, float[] after, List<Double> norms) {}
 

@@ -7,6 +7,8 @@ import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import java.util.ArrayList;
 import java.util.List;
+import org.yoloddp.amp.Precision;
+import org.yoloddp.amp.PrecisionScope;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.optim.FusedOptimizer;
 import org.yoloddp.optim.GradientClip;
@@ -29,6 +31,7 @@ final class MiniLoop implements AutoCloseable {
 
     private final Communicator communicator;
     private final NDManager manager = NDManager.newBaseManager();
+    private final Precision precision;
     private final Block block;
     private final ParameterStore parameterStore;
     private final StateDict state;
@@ -43,6 +46,16 @@ final class MiniLoop implements AutoCloseable {
      * @param weightSeed where the first weights come from; may differ by rank
      */
     MiniLoop(Communicator communicator, Block block, long weightSeed, Reduction reduction) {
+        this(communicator, block, weightSeed, reduction, Precision.float32());
+    }
+
+    MiniLoop(
+            Communicator communicator,
+            Block block,
+            long weightSeed,
+            Reduction reduction,
+            Precision precision) {
+        this.precision = precision;
         TorchRuntime.setThreads(1);
         this.communicator = communicator;
         this.block = MiniNet.initialized(block, manager, weightSeed);
@@ -96,8 +109,11 @@ final class MiniLoop implements AutoCloseable {
                     Layouts.toChannelsLast(
                             MiniNet.images(scope, step, from, from + samplesPerRank));
             NDArray targets = MiniNet.targets(scope, step, from, from + samplesPerRank);
-            NDArray outputs =
-                    block.forward(parameterStore, new NDList(images), true).singletonOrThrow();
+            NDArray outputs;
+            try (PrecisionScope mixed = precision.scope()) {
+                NDList raw = block.forward(parameterStore, new NDList(images), true);
+                outputs = precision.toFloat32(raw).singletonOrThrow();
+            }
             Autograd.backward(outputs.sub(targets).square().mean());
         }
     }

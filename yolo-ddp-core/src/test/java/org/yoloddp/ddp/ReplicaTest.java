@@ -28,7 +28,7 @@ import org.yoloddp.torch.TorchRuntime;
 @Tag("torch")
 class ReplicaTest {
 
-    private static final Reduction EVERY_STEP = Reduction.defaults().optVerifyEvery(1);
+    private static final Reduction EVERY_STEP = Reduction.defaults().withVerifyEvery(1);
 
     @BeforeAll
     static void start() {
@@ -324,6 +324,36 @@ class ReplicaTest {
     }
 
     @Test
+    void buffersOfAnyTypeAndShapeAreBroadcast() throws Exception {
+        List<List<Number>> seen =
+                Ranks.run(
+                        2,
+                        c -> {
+                            try (NDManager manager = NDManager.newBaseManager()) {
+                                NDArray weight = trainable(manager.ones(new Shape(3)));
+                                NDArray count = manager.create(10L + c.rank());
+                                NDArray mean = manager.full(new Shape(2, 3), c.rank() + .5f);
+                                NDArray mask = manager.create(new boolean[] {c.rank() == 0});
+                                StateDict state =
+                                        StateDict.of(
+                                                List.of(
+                                                        parameter("weight", weight),
+                                                        buffer("count", count),
+                                                        buffer("mean", mean),
+                                                        buffer("mask", mask)));
+                                try (Replica replica = replica(c, state, manager)) {
+                                    return List.of(
+                                            count.getLong(),
+                                            mean.getFloat(1, 2),
+                                            mask.getBoolean(0) ? 1 : 0);
+                                }
+                            }
+                        });
+
+        assertThat(seen).allSatisfy(values -> assertThat(values).containsExactly(10L, .5f, 1));
+    }
+
+    @Test
     void hashesAreEqualOnAllRanksAfterTraining() throws Exception {
         List<ReplicaHashes> hashes =
                 Ranks.run(
@@ -504,6 +534,10 @@ class ReplicaTest {
 
     private static StateDict.Entry parameter(String name, NDArray array) {
         return new StateDict.Entry(name, array, false, true);
+    }
+
+    private static StateDict.Entry buffer(String name, NDArray array) {
+        return new StateDict.Entry(name, array, true, false);
     }
 
     private static List<StateDict.Entry> gradients(StateDict state) {
