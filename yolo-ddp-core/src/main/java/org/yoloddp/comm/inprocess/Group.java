@@ -13,7 +13,6 @@ import org.yoloddp.comm.RankFailedException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -45,16 +44,12 @@ final class Group {
 
     private final Object lock = new Object();
     private final List<ArrayDeque<Op>> queues = new ArrayList<>();
-    private final long[] submitted;
-    private final Map<Long, Op> collectives = new HashMap<>();
-    private final Map<List<Object>, ArrayDeque<Op>> messages = new HashMap<>();
-    private final Map<List<Integer>, Long> messageNumbers = new HashMap<>();
+    private final Matcher calls;
     private final List<Op> running = new ArrayList<>();
     private final List<Group> children = new ArrayList<>();
     private final @Nullable Executor[] executors;
     private final @Nullable Fingerprint[] last;
     private final boolean[] left;
-    private final int[] all;
     private int active;
     private @Nullable CommunicationException failure;
 
@@ -66,12 +61,10 @@ final class Group {
         this.worldRanks = worldRanks;
         this.family = family;
         int size = worldRanks.length;
-        this.submitted = new long[size];
+        this.calls = new Matcher(name, size);
         this.executors = new Executor[size];
         this.last = new Fingerprint[size];
         this.left = new boolean[size];
-        this.all = new int[size];
-        Arrays.setAll(all, i -> i);
         for (int i = 0; i < size; i++) {
             queues.add(new ArrayDeque<>());
         }
@@ -90,18 +83,8 @@ final class Group {
             if (left[rank]) {
                 throw CommunicatorClosedException.of(name, worldRanks[rank]);
             }
-            if (call.isMessage()) {
-                op = message(rank, call);
-            } else {
-                long sequence = submitted[rank]++;
-                op = collectives.computeIfAbsent(sequence, s -> new Op(size(), all));
-                Fingerprint fingerprint = call.fingerprint(name, sequence);
-                op.arrive(rank, fingerprint, call.buffer());
-                last[rank] = fingerprint;
-                if (op.isComplete()) {
-                    collectives.remove(sequence);
-                }
-            }
+            op = calls.match(rank, call);
+            last[rank] = op.call(rank);
             queues.get(rank).add(op);
             if (failure != null) {
                 settle();
@@ -118,35 +101,6 @@ final class Group {
         return op;
     }
 
-    private Op message(int rank, Call call) {
-        boolean sends = call.operation() == Operation.SEND;
-        int from = sends ? rank : call.peer();
-        int to = sends ? call.peer() : rank;
-        ArrayDeque<Op> mine =
-                messages.computeIfAbsent(List.of(from, to, sends), k -> new ArrayDeque<>());
-        ArrayDeque<Op> theirs =
-                messages.computeIfAbsent(List.of(from, to, !sends), k -> new ArrayDeque<>());
-        Op op = theirs.poll();
-        if (op == null) {
-            op = new Op(size(), new int[] {from, to});
-            mine.add(op);
-        }
-        long number = messageNumbers.merge(List.of(rank, from, to), 1L, Long::sum) - 1;
-        Fingerprint fingerprint = call.fingerprint(name, number);
-        op.arrive(rank, fingerprint, call.buffer());
-        last[rank] = fingerprint;
-        return op;
-    }
-
-    private boolean isSmall(Op op) {
-        if (op.isDone() || !op.started || op.slices.size() != 1) {
-            return false;
-        }
-        Fingerprint call = op.call(op.participants[0]);
-        return call.dtype() != null
-                && call.count() * call.dtype().bytes() * op.participants.length <= SMALL;
-    }
-
     private void tryStart(Op first) {
         ArrayDeque<Op> candidates = new ArrayDeque<>();
         candidates.add(first);
@@ -155,7 +109,7 @@ final class Group {
             if (op.started || !op.isComplete() || !isNext(op)) {
                 continue;
             }
-            if (!isConsistent(op)) {
+            if (!op.isConsistent()) {
                 Map<Integer, Fingerprint> calls = new HashMap<>();
                 for (int rank : op.participants) {
                     calls.put(worldRanks[rank], op.call(rank));
@@ -171,7 +125,7 @@ final class Group {
             } else {
                 running.add(op);
                 unclaimed = unclaimed + op.slices.size();
-                if (!isSmall(op)) {
+                if (!op.isSmall(SMALL)) {
                     wake(op);
                 }
             }
@@ -205,25 +159,6 @@ final class Group {
                 return;
             }
         }
-    }
-
-    private static boolean isConsistent(Op op) {
-        Fingerprint first = op.call(op.participants[0]);
-        boolean message =
-                first.operation() == Operation.SEND || first.operation() == Operation.RECV;
-        for (int rank : op.participants) {
-            Fingerprint call = op.call(rank);
-            boolean same =
-                    message
-                            ? call.dtype() == first.dtype()
-                                    && call.count() == first.count()
-                                    && call.tag().equals(first.tag())
-                            : call.equals(first);
-            if (!same) {
-                return false;
-            }
-        }
-        return true;
     }
 
     /** Ends an operation well and adds those that may start now. */
@@ -294,7 +229,7 @@ final class Group {
                 for (Op candidate : running) {
                     if (failure == null
                             && candidate.claimed < candidate.slices.size()
-                            && (!onlySmall || isSmall(candidate))) {
+                            && (!onlySmall || candidate.isSmall(SMALL))) {
                         op = candidate;
                         slice = op.slices.get(op.claimed++);
                         unclaimed = unclaimed - 1;
@@ -355,8 +290,7 @@ final class Group {
             return;
         }
         running.clear();
-        collectives.clear();
-        messages.clear();
+        calls.clear();
         for (ArrayDeque<Op> queue : queues) {
             for (Op op = queue.poll(); op != null; op = queue.poll()) {
                 if (!op.isDone()) {
@@ -503,7 +437,7 @@ final class Group {
     private boolean addWaitingFor(List<Integer> missing, Map<Integer, Fingerprint> calls) {
         boolean found = false;
         synchronized (lock) {
-            for (int rank : all) {
+            for (int rank = 0; rank < size(); rank++) {
                 Op head = queues.get(rank).peek();
                 if (head != null && world(head.ranks(false)).stream().anyMatch(missing::contains)) {
                     calls.put(worldRanks[rank], head.call(rank));

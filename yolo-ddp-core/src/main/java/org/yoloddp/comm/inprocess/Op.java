@@ -1,13 +1,15 @@
 package org.yoloddp.comm.inprocess;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.HostBuffer;
+import org.yoloddp.comm.Operation;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.locks.LockSupport;
 
 /**
  * One collective or message, shared by its ranks. Everything but {@link #isDone} is guarded by the
@@ -63,6 +65,36 @@ final class Op {
             }
         }
         return false;
+    }
+
+    /** Tells whether all ranks have asked for the same. */
+    boolean isConsistent() {
+        Fingerprint first = call(participants[0]);
+        boolean message =
+                first.operation() == Operation.SEND || first.operation() == Operation.RECV;
+        for (int rank : participants) {
+            Fingerprint call = call(rank);
+            boolean same =
+                    message
+                            ? call.dtype() == first.dtype()
+                                    && call.count() == first.count()
+                                    && call.tag().equals(first.tag())
+                            : call.equals(first);
+            if (!same) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Tells whether the work, once started, is one slice of at most so many bytes of all ranks. */
+    boolean isSmall(long bytes) {
+        if (done || !started || slices.size() != 1) {
+            return false;
+        }
+        Fingerprint call = call(participants[0]);
+        return call.dtype() != null
+                && call.count() * call.dtype().bytes() * participants.length <= bytes;
     }
 
     Fingerprint call(int rank) {
