@@ -1,6 +1,8 @@
 package org.yoloddp.examples;
 
 import java.awt.Color;
+import java.awt.Graphics2D;
+import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -8,8 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
-import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.style.markers.SeriesMarkers;
@@ -20,7 +22,9 @@ import org.yoloddp.train.TrainingReport;
 /** Draws {@code results.png}: a chart for each loss term and each metric, over the epochs. */
 final class ResultsPlot implements TrainingObserver {
 
-    private static final int COLUMNS = 4;
+    private static final int COLUMNS = 5;
+    private static final int WIDTH = 400;
+    private static final int HEIGHT = 300;
 
     private final Supplier<Path> folder;
     private final Console console;
@@ -38,17 +42,30 @@ final class ResultsPlot implements TrainingObserver {
         }
         Path file = folder.get().resolve("results.png");
         try {
-            int rows = (charts.size() + COLUMNS - 1) / COLUMNS;
-            BitmapEncoder.saveBitmap(
-                    charts,
-                    rows,
-                    Math.min(COLUMNS, charts.size()),
-                    file.toString(),
-                    BitmapFormat.PNG);
+            ImageIO.write(grid(charts), "png", file.toFile());
         } catch (IOException | RuntimeException | LinkageError e) {
             // A JDK without fonts can't draw text; the same numbers are in results.csv.
             console.warn(file + " can't be drawn (is fontconfig installed?): " + e);
         }
+    }
+
+    private static BufferedImage grid(List<XYChart> charts) {
+        int columns = Math.min(COLUMNS, charts.size());
+        int rows = (charts.size() + columns - 1) / columns;
+        BufferedImage image =
+                new BufferedImage(columns * WIDTH, rows * HEIGHT, BufferedImage.TYPE_INT_RGB);
+        Graphics2D graphics = image.createGraphics();
+        graphics.setColor(Color.WHITE);
+        graphics.fillRect(0, 0, image.getWidth(), image.getHeight());
+        for (int i = 0; i < charts.size(); i++) {
+            graphics.drawImage(
+                    BitmapEncoder.getBufferedImage(charts.get(i)),
+                    i % columns * WIDTH,
+                    i / columns * HEIGHT,
+                    null);
+        }
+        graphics.dispose();
+        return image;
     }
 
     private static List<XYChart> charts(List<EpochReport> epochs) {
@@ -79,7 +96,7 @@ final class ResultsPlot implements TrainingObserver {
     }
 
     private static XYChart chart(String name, Map<Integer, Double> points) {
-        XYChart chart = new XYChartBuilder().width(400).height(300).title(name).build();
+        XYChart chart = new XYChartBuilder().width(WIDTH).height(HEIGHT).title(name).build();
         chart.getStyler().setLegendVisible(false);
         chart.getStyler().setChartBackgroundColor(Color.WHITE);
         chart.addSeries(name, new ArrayList<>(points.keySet()), new ArrayList<>(points.values()))

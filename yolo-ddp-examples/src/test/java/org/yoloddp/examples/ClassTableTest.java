@@ -34,6 +34,6 @@ class ClassTableTest {
         all.put("Accuracy", 0.5);
         all.put("val/loss", 0.25);
         assertThat(ClassTable.lines(new ValidationResult(0.5, all, Map.of())))
-                .containsExactly("class   Accuracy", "all          0.500");
+                .containsExactly("class   Accuracy", "all        0.500");
     }
 }
