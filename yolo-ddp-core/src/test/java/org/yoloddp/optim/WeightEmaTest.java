@@ -60,8 +60,8 @@ class WeightEmaTest {
         StateDict target = state(0, 0, 3);
         float weight = 1.25f;
         float mean = -2.5f;
-        float averageWeight = weight;
-        float averageMean = mean;
+        double averageWeight = weight;
+        double averageMean = mean;
 
         try (WeightEma ema = WeightEma.create(target, source, .9, 2)) {
             for (int update = 1; update <= 5; update++) {
@@ -73,13 +73,16 @@ class WeightEmaTest {
 
                 assertThat(ema.updates()).isEqualTo(update);
                 double decay = .9 * (1 - Math.exp(-update / 2.));
-                averageWeight = averageWeight * (float) decay + weight * (float) (1 - decay);
-                averageMean = averageMean * (float) decay + mean * (float) (1 - decay);
-                assertThat(target.get("weight").array().getFloat(0)).isEqualTo(averageWeight);
-                assertThat(target.get("running_mean").array().getFloat(0)).isEqualTo(averageMean);
+                averageWeight = averageWeight * decay + weight * (1 - decay);
+                averageMean = averageMean * decay + mean * (1 - decay);
+                assertThat((double) target.get("weight").array().getFloat(0))
+                        .isCloseTo(averageWeight, within(1e-6));
+                assertThat((double) target.get("running_mean").array().getFloat(0))
+                        .isCloseTo(averageMean, within(1e-6));
             }
         }
-        assertThat(averageWeight).isNotEqualTo(weight);
+        assertThat(Math.abs(averageWeight - weight)).isGreaterThan(.1);
+        assertThat(Math.abs(averageMean - mean)).isGreaterThan(.1);
         assertThat(target.get("running_count").array().getLong(0)).isEqualTo(7);
         assertThat(source.get("weight").array().getFloat(0)).isEqualTo(weight);
     }
