@@ -162,6 +162,7 @@ final class YoloV5Task implements TrainingTask {
                 new ParameterGroup("norms", norms, 0));
     }
 
+    @Override
     public Map<String, String> metadata() {
         return SafetensorsWeights.metadata(yaml, data.classNames());
     }
