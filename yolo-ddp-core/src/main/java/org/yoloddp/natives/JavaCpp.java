@@ -64,8 +64,17 @@ final class JavaCpp {
 
     /** Whether this class loader's JavaCPP has loaded a library. */
     static boolean hasLoaded(String library) {
-        Map<String, String> loaded = Loader.getLoadedLibraries();
-        return loaded.keySet().stream().anyMatch(name -> name.startsWith(library));
+        return loadedFolder(library) != null;
+    }
+
+    /** Where this class loader's JavaCPP has loaded a library from, or null if it has not. */
+    static @Nullable Path loadedFolder(String library) {
+        for (Map.Entry<String, String> loaded : Loader.getLoadedLibraries().entrySet()) {
+            if (loaded.getKey().startsWith(library)) {
+                return Path.of(loaded.getValue()).getParent();
+            }
+        }
+        return null;
     }
 
     /**

@@ -50,17 +50,13 @@ final class TorchLoader {
     }
 
     private LibtorchSource join(@Nullable LibtorchSource asked, PropertyScope properties) {
-        MappedLibraries before = MappedLibraries.read();
-        List<Path> mapped = before.named(NativeJars.library(platform, "torch_cpu"));
-        if (mapped.size() > 1) {
-            throw NativeLibraryException.several(mapped);
-        }
-        if (mapped.isEmpty()) {
+        LoadedTorch loaded = LoadedTorch.find(platform);
+        Path file = loaded.file();
+        if (file == null) {
             return fresh(asked, properties);
         }
-        Path file = mapped.get(0);
-        boolean binding = before.first("libjnitorch") != null;
-        boolean djl = before.first("libdjl_torch") != null;
+        boolean binding = loaded.binding();
+        boolean djl = loaded.djl();
         if (binding && !JavaCpp.hasLoaded("jnitorch")) {
             throw NativeLibraryException.otherClassLoader(file.toString(), null);
         }

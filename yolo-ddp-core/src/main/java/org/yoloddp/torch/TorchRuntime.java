@@ -32,13 +32,15 @@ public final class TorchRuntime {
 
     /**
      * Sets the number of threads that one op of the calling thread may use. Threads that are
-     * started later begin with it.
+     * started later begin with it. Where matrix products are OpenBLAS's (the libtorch of JavaCPP),
+     * their count is one for the whole process, and is set too.
      *
      * @param threads at least 1
      */
     public static void setThreads(int threads) {
         start();
         torch.set_num_threads(threads);
+        OpenBlas.setThreads(threads);
     }
 
     /**

@@ -32,6 +32,7 @@ final class StartOrder {
         boolean djlStarted = MappedLibraries.read().first("libdjl_torch") != null;
         boolean gradMode = !djlStarted || JniUtils.isGradMode();
         int threads = djlStarted ? JniUtils.getNumThreads() : -1;
+        LoadedTorch maps = LoadedTorch.ofMaps("libtorch_cpu.so");
         Map<String, String> before = properties();
         ClassLoader context = Thread.currentThread().getContextClassLoader();
         NativeReport report;
@@ -42,6 +43,9 @@ final class StartOrder {
             print("properties", properties().equals(before));
             return;
         }
+        LoadedTorch bindings = LoadedTorch.ofBindings("libtorch_cpu.so");
+        boolean all = LoadedTorch.ofMaps("libtorch_cpu.so").equals(bindings);
+        print("detected", maps.djl() == djlStarted && all ? "true" : bindings);
         Natives.openCv();
         print("source", report.source());
         print("verified", report.verified());

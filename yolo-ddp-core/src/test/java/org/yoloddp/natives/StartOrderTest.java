@@ -27,6 +27,9 @@ class StartOrderTest {
     /** A second libtorch: a copy, as hard links would count as the same library. */
     @TempDir static Path copy;
 
+    /** JavaCPP's and DJL's files; not inside the other, of which DJL loads all that is below. */
+    @TempDir static Path cache;
+
     @BeforeAll
     static void copyLibtorch() throws IOException {
         Path folder = Natives.start().libtorch().getParent();
@@ -132,7 +135,7 @@ class StartOrderTest {
         Result result =
                 start("")
                         .jvm("-Dyoloddp.libtorch=djl", "-Dai.djl.offline=true")
-                        .env("DJL_CACHE_DIR", copy.resolve("cache").toString())
+                        .env("DJL_CACHE_DIR", cache.toString())
                         .run();
         assertThat(failure(result))
                 .isEqualTo(
@@ -182,8 +185,8 @@ class StartOrderTest {
     private static JavaProcess start(String before) {
         String[] first = before.isEmpty() ? new String[0] : before.split(" ");
         return JavaProcess.of(StartOrder.class, first)
-                .jvm("-Dtest.libtorch=" + copy)
-                .jvm("-Dorg.bytedeco.javacpp.cachedir=" + copy.resolve("javacpp"));
+                .jvm("-Dtest.libtorch=" + copy, "-XX:TieredStopAtLevel=1")
+                .jvm("-Dorg.bytedeco.javacpp.cachedir=" + cache);
     }
 
     private static void assertOneLibtorch(Result result, String source) {
@@ -193,6 +196,7 @@ class StartOrderTest {
                         "source=" + source,
                         "verified=true",
                         "mapped=1",
+                        "detected=true",
                         "gradMode=true",
                         "threads=true",
                         "properties=true",

@@ -194,6 +194,9 @@ class ThreadStateTest {
                                 }))
                 .isEqualTo(1);
         assertThat(TorchRuntime.threads()).isEqualTo(before);
+        assertThat(OpenBlas.threads()).as("OpenBLAS has one count per process").isEqualTo(1);
+        TorchRuntime.setThreads(before);
+        assertThat(OpenBlas.threads()).isEqualTo(before);
     }
 
     private static <T> T inThread(Callable<T> task) throws Exception {
