@@ -83,7 +83,11 @@ final class BoxMatcher {
         return largestFirst(pairs);
     }
 
-    /** Of equal overlaps the later comes first, as when an ascending order is read backwards. */
+    /**
+     * Of equal overlaps the later comes first, as when an ascending order is read backwards. Equal
+     * ones do occur: labels of one size inside one large detection. The original resolves them by
+     * an unstable sort, differently from machine to machine.
+     */
     private static List<Pair> largestFirst(List<Pair> pairs) {
         Pair[] sorted = pairs.toArray(Pair[]::new);
         Arrays.sort(sorted, Comparator.comparingDouble(Pair::iou));
