@@ -1,8 +1,7 @@
 package org.yoloddp.comm;
 
-import org.jspecify.annotations.Nullable;
-
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What one rank asked for. The ranks of a collective must agree in every component; of a message

@@ -1,13 +1,12 @@
 package org.yoloddp.comm;
 
-import org.yoloddp.error.ConfigurationException;
-
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import org.yoloddp.error.ConfigurationException;
 
 /**
  * Who a rank is, and what it needs to find the others.

@@ -1,9 +1,8 @@
 package org.yoloddp.comm;
 
-import org.yoloddp.error.YoloDdpException;
-
 import java.time.Duration;
 import java.util.List;
+import org.yoloddp.error.YoloDdpException;
 
 /** A key of the {@link Store} did not appear in time. */
 public final class StoreTimeoutException extends YoloDdpException {

@@ -16,6 +16,9 @@ public record Deadlines(Duration collective, Duration data, Duration shutdown) {
     /**
      * Checks the durations.
      *
+     * @param collective until a collective has ended on all ranks
+     * @param data until the next batch is there
+     * @param shutdown until the threads of the ranks have ended after a failure
      * @throws ConfigurationException if one is not positive
      */
     public Deadlines {

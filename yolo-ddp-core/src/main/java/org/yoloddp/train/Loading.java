@@ -15,6 +15,9 @@ public record Loading(int workers, int prefetch, long cacheBytes) {
     /**
      * Checks the values.
      *
+     * @param workers threads that load for one rank
+     * @param prefetch batches that are ready ahead of the step
+     * @param cacheBytes memory for decoded images
      * @throws ConfigurationException if one is out of range
      */
     public Loading {

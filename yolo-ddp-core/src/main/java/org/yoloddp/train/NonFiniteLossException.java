@@ -7,8 +7,13 @@ public final class NonFiniteLossException extends YoloDdpException {
 
     private static final long serialVersionUID = 1L;
 
+    /** The rank that found it. */
     private final int rank;
+
+    /** The batch. */
     private final long step;
+
+    /** The term of the loss. */
     private final String term;
 
     NonFiniteLossException(int rank, long step, String term, double value) {

@@ -13,7 +13,13 @@ import java.util.Map;
 public record ValidationResult(
         double fitness, Map<String, Double> metrics, Map<String, Map<String, Double>> byClass) {
 
-    /** Copies the maps, keeping their order. */
+    /**
+     * Copies the maps, keeping their order.
+     *
+     * @param fitness what "best" is judged by; larger is better
+     * @param metrics values by name
+     * @param byClass the same by class name
+     */
     public ValidationResult {
         metrics = new LinkedHashMap<>(metrics);
         byClass = new LinkedHashMap<>(byClass);

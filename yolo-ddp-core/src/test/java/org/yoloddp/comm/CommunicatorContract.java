@@ -3,11 +3,6 @@ package org.yoloddp.comm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
-
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -16,6 +11,10 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What every communicator holds when nothing goes wrong. */
 abstract class CommunicatorContract {
@@ -242,7 +241,7 @@ abstract class CommunicatorContract {
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage(
                             "The shares [1, 2] do not add up to the buffer's 4 elements on 2"
-                                + " ranks");
+                                    + " ranks");
         }
     }
 

@@ -3,8 +3,6 @@ package org.yoloddp.comm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import org.junit.jupiter.api.Test;
-
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -12,6 +10,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
 
 /** What every communicator holds when something goes wrong. */
 abstract class CommunicatorFailureContract extends CommunicatorMismatchContract {
@@ -27,8 +26,8 @@ abstract class CommunicatorFailureContract extends CommunicatorMismatchContract 
             Work other = allReduce(world.get(2), b, ReduceOp.SUM, "x");
             String message =
                     "allReduce(SUM, F32 x 1, tag 'x'), collective 0 of group 'world', was not done"
-                        + " within 100 ms: rank 1 did not come, ranks 0, 2 did. Find out what rank"
-                        + " 1 does instead (jstack), or raise the deadline.";
+                            + " within 100 ms: rank 1 did not come, ranks 0, 2 did. Find out what rank"
+                            + " 1 does instead (jstack), or raise the deadline.";
             assertThatThrownBy(() -> first.await(SHORT))
                     .isInstanceOfSatisfying(
                             CollectiveTimeoutException.class,
@@ -128,8 +127,8 @@ abstract class CommunicatorFailureContract extends CommunicatorMismatchContract 
                                                         1,
                                                         ", before its first collective",
                                                         "org.yoloddp.comm.CommunicatorClosedException:"
-                                                            + " rank 1 has closed its communicator"
-                                                            + " of group 'world'")));
+                                                                + " rank 1 has closed its communicator"
+                                                                + " of group 'world'")));
     }
 
     @Test

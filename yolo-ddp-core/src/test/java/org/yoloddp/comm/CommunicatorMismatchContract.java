@@ -2,16 +2,15 @@ package org.yoloddp.comm;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
-
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What every communicator does when ranks do not ask for the same. */
 abstract class CommunicatorMismatchContract extends CommunicatorContract {
@@ -142,9 +141,9 @@ abstract class CommunicatorMismatchContract extends CommunicatorContract {
                                     .isInstanceOf(CollectiveMismatchException.class)
                                     .hasMessage(
                                             "The ranks of group 'world' differ at collective 1:"
-                                                + " ranks 0, 2 asked for allReduce(SUM, F32 x 1,"
-                                                + " tag 'a'); rank 1 asked for allReduce(SUM, F32 x"
-                                                + " 1, tag 'b')"
+                                                    + " ranks 0, 2 asked for allReduce(SUM, F32 x 1,"
+                                                    + " tag 'a'); rank 1 asked for allReduce(SUM, F32 x"
+                                                    + " 1, tag 'b')"
                                                     + ADVICE);
                             CollectiveMismatchException e = (CollectiveMismatchException) f;
                             assertThat(e.group()).isEqualTo("world");
@@ -195,9 +194,9 @@ abstract class CommunicatorMismatchContract extends CommunicatorContract {
                                 assertThat(f)
                                         .hasMessage(
                                                 "The ranks of group 'world' differ at collective 0:"
-                                                    + " rank 0 asked for split(ranks [0, 1], tag"
-                                                    + " 'a'); rank 1 asked for split(ranks [0, 1],"
-                                                    + " tag 'b')"
+                                                        + " rank 0 asked for split(ranks [0, 1], tag"
+                                                        + " 'a'); rank 1 asked for split(ranks [0, 1],"
+                                                        + " tag 'b')"
                                                         + ADVICE));
     }
 
@@ -222,9 +221,9 @@ abstract class CommunicatorMismatchContract extends CommunicatorContract {
                                 assertThat(f)
                                         .hasMessage(
                                                 "The ranks of group 'world' differ at collective 0:"
-                                                    + " rank 0 asked for send(F32 x 1, to 1, tag"
-                                                    + " 'x'); rank 1 asked for send(F32 x 1, to 0,"
-                                                    + " tag 'x')"
+                                                        + " rank 0 asked for send(F32 x 1, to 1, tag"
+                                                        + " 'x'); rank 1 asked for send(F32 x 1, to 0,"
+                                                        + " tag 'x')"
                                                         + ADVICE));
     }
 }

@@ -3,11 +3,6 @@ package org.yoloddp.comm;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
-import org.yoloddp.comm.inprocess.InProcessProvider;
-import org.yoloddp.error.ConfigurationException;
-
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
@@ -17,6 +12,10 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.yoloddp.comm.inprocess.InProcessProvider;
+import org.yoloddp.error.ConfigurationException;
 
 class CommunicatorProvidersTest {
 
@@ -116,7 +115,7 @@ class CommunicatorProvidersTest {
                                 .isInstanceOf(ConfigurationException.class)
                                 .hasMessage(
                                         "A communicator on the class path cannot be made:"
-                                            + " org.yoloddp.comm.CommunicatorProvider: Provider "
+                                                + " org.yoloddp.comm.CommunicatorProvider: Provider "
                                                 + Broken.class.getName()
                                                 + " could not be instantiated"),
                 Broken.class);

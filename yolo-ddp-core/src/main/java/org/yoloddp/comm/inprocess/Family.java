@@ -1,11 +1,10 @@
 package org.yoloddp.comm.inprocess;
 
-import org.jspecify.annotations.Nullable;
-
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReferenceArray;
+import org.jspecify.annotations.Nullable;
 
 /** What a world and all groups split from it share: who the ranks are and where each one stands. */
 final class Family {

@@ -1,5 +1,11 @@
 package org.yoloddp.comm.inprocess;
 
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CollectiveMismatchException;
 import org.yoloddp.comm.CollectiveTimeoutException;
@@ -9,13 +15,6 @@ import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.RankFailedException;
-
-import java.time.Duration;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.List;
-import java.util.Map;
 
 /**
  * What the ranks of one group share.

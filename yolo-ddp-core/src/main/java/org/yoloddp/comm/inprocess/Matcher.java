@@ -1,12 +1,11 @@
 package org.yoloddp.comm.inprocess;
 
-import org.yoloddp.comm.Operation;
-
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import org.yoloddp.comm.Operation;
 
 /**
  * Finds which calls of different ranks belong together: a rank's n-th collective with every other

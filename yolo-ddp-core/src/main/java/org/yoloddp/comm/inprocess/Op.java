@@ -1,15 +1,14 @@
 package org.yoloddp.comm.inprocess;
 
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.Operation;
-
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.locks.LockSupport;
 
 /**
  * One collective or message, shared by its ranks. Everything but {@link #isDone} is guarded by the

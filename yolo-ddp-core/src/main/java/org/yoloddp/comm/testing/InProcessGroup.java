@@ -1,12 +1,5 @@
 package org.yoloddp.comm.testing;
 
-import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-import org.yoloddp.comm.CommunicationException;
-import org.yoloddp.comm.Communicator;
-import org.yoloddp.comm.inprocess.InProcessCommunicator;
-
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,6 +8,12 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.inprocess.InProcessCommunicator;
 
 /**
  * Runs code as several ranks in a unit test. For example, that an average arrives everywhere:

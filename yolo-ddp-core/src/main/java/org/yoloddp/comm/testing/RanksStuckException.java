@@ -1,10 +1,9 @@
 package org.yoloddp.comm.testing;
 
-import org.yoloddp.error.YoloDdpException;
-
 import java.time.Duration;
 import java.util.List;
 import java.util.stream.Collectors;
+import org.yoloddp.error.YoloDdpException;
 
 /** Ranks of a test did not end in time; the suppressed exceptions show where they are. */
 public final class RanksStuckException extends YoloDdpException {

@@ -1,11 +1,5 @@
 package org.yoloddp.comm.inprocess;
 
-import org.yoloddp.comm.CommBuffer;
-import org.yoloddp.comm.Communicator;
-import org.yoloddp.comm.ComputeStream;
-import org.yoloddp.comm.DType;
-import org.yoloddp.comm.ReduceOp;
-
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -18,6 +12,11 @@ import java.util.concurrent.BrokenBarrierException;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.yoloddp.comm.CommBuffer;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.ComputeStream;
+import org.yoloddp.comm.DType;
+import org.yoloddp.comm.ReduceOp;
 
 /**
  * Times all-reduce between threads beside memcpy of the same size, interleaved: {@code

@@ -4,6 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import java.io.IOException;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.yoloddp.comm.CollectiveMismatchException;
 import org.yoloddp.comm.CommBuffer;
@@ -12,14 +19,6 @@ import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.comm.DType;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.comm.ReduceOp;
-
-import java.io.IOException;
-import java.time.Duration;
-import java.util.Arrays;
-import java.util.List;
-import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 
 class InProcessGroupTest {
 

@@ -3,6 +3,7 @@ package org.yoloddp.comm.testing;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.yoloddp.comm.CollectiveTimeoutException;
 import org.yoloddp.comm.CommBuffer;
@@ -11,8 +12,6 @@ import org.yoloddp.comm.DType;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.comm.Work;
-
-import java.time.Duration;
 
 class ScriptedCommunicatorTest {
 
