@@ -172,6 +172,13 @@ class StartOrderTest {
     }
 
     @Test
+    void smallHeapTrainsAYoloV5s(@TempDir Path data) {
+        Result result =
+                JavaProcess.of(SmallHeapTraining.class, data.toString()).jvm("-Xmx256m").run();
+        assertThat(result.values("steps")).as(result.output()).containsExactly("2");
+    }
+
+    @Test
     void limitOfTheUserHolds() {
         Result result =
                 JavaProcess.of(ForeignMemoryLoad.class)
