@@ -228,7 +228,10 @@ public final class NonMaxSuppression {
         for (int slot = 0; slot < count * 5; slot += 5) {
             float width = Math.min(kept[slot + 2], x2) - Math.max(kept[slot], x1);
             float height = Math.min(kept[slot + 3], y2) - Math.max(kept[slot + 1], y1);
-            float inter = Math.max(0f, width) * Math.max(0f, height);
+            if (!(width > 0 && height > 0)) {
+                continue; // most pairs, above all those of different classes
+            }
+            float inter = width * height;
             float overlap = inter / (kept[slot + 4] + area - inter);
             if (overlap > iou) {
                 return true;
