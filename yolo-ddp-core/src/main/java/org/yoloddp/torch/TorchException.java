@@ -73,6 +73,11 @@ public class TorchException extends YoloDdpException {
                 null);
     }
 
+    static TorchException otherDjl(Throwable cause) {
+        return new TorchException(
+                "this version of DJL keeps its arrays elsewhere than 0.35.1; use that one", cause);
+    }
+
     static TorchException noSuchEntry(String name) {
         return new TorchException("the state dict has no entry " + name, null);
     }

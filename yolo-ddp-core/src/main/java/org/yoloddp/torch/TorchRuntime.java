@@ -1,6 +1,7 @@
 package org.yoloddp.torch;
 
 import java.nio.file.Path;
+import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.yoloddp.natives.NativeLibraryException;
 import org.yoloddp.natives.NativeReport;
@@ -25,8 +26,31 @@ public final class TorchRuntime {
      */
     public static void start() {
         if (!started) {
+            startOnce();
+        }
+    }
+
+    private static synchronized void startOnce() {
+        if (!started) {
             Natives.start();
+            warmUpAutograd();
             started = true;
+        }
+    }
+
+    /**
+     * Runs one backward while no other can run. libtorch looks for accelerators during the first
+     * one, and two first ones at once, on the threads of two ranks, have crashed there.
+     */
+    private static void warmUpAutograd() {
+        boolean before = org.bytedeco.pytorch.GradMode.is_enabled();
+        org.bytedeco.pytorch.GradMode.set_enabled(true);
+        try (Tensor leaf = torch.ones(1);
+                Tensor tracked = leaf.set_requires_grad(true);
+                Tensor loss = torch.sum(tracked)) {
+            loss.backward();
+        } finally {
+            org.bytedeco.pytorch.GradMode.set_enabled(before);
         }
     }
 

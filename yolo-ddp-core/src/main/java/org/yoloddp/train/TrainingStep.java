@@ -14,6 +14,7 @@ import org.yoloddp.schedule.HyperparameterSchedule;
 import org.yoloddp.schedule.Hyperparameters;
 import org.yoloddp.schedule.SchedulePlan;
 import org.yoloddp.torch.Autograd;
+import org.yoloddp.torch.GraphMemory;
 import org.yoloddp.torch.TorchOps;
 
 /**
@@ -35,6 +36,7 @@ final class TrainingStep implements AutoCloseable {
     private final HyperparameterSchedule.Bound schedule;
     private final FusedOptimizer optimizer;
     private final GradientClip clip;
+    private final GraphMemory graphMemory;
     private final StepRandomness randomness;
     private final BooleanSupplier cancelled;
     private final Samples exposedMillis = new Samples();
@@ -56,6 +58,7 @@ final class TrainingStep implements AutoCloseable {
         this.averaged = averaged;
         this.loss = loss;
         this.cancelled = cancelled;
+        this.graphMemory = GraphMemory.of(rank.manager());
         this.randomness = StepRandomness.of(model.block(), settings.seed(), rank.rank());
         List<ParameterGroup> groups =
                 settings.task().parameterGroups(model.block(), settings.optimizer().weightDecay());
@@ -76,6 +79,7 @@ final class TrainingStep implements AutoCloseable {
         LossValue value = loss.evaluate(batch.labels(), predictions);
         losses.add(value.total().getFloat(), value.terms().toFloatArray(), rank.rank(), iteration);
         Autograd.backward(value.total());
+        graphMemory.release();
         if (!synchronised) {
             return new Result(StepFlags.NONE, batch.size(), Double.NaN);
         }
