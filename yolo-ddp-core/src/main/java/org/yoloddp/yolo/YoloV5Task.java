@@ -143,6 +143,10 @@ final class YoloV5Task implements TrainingTask {
     /** As YOLOv5: biases, decayed weights, norm weights. */
     @Override
     public List<ParameterGroup> parameterGroups(Block block, double weightDecay) {
+        return groups(block, weightDecay);
+    }
+
+    static List<ParameterGroup> groups(Block block, double weightDecay) {
         List<String> biases = new ArrayList<>();
         List<String> weighted = new ArrayList<>();
         List<String> norms = new ArrayList<>();
