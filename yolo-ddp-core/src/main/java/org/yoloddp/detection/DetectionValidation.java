@@ -160,12 +160,14 @@ public final class DetectionValidation implements Validation {
             exchange.addLoss(number, value.terms().toFloatArray());
         }
         NDArray decoded = decoder.decode(predictions);
-        int rows = (int) decoded.getShape().get(1);
         int columns = (int) decoded.getShape().get(2);
-        float[] flat = decoded.toFloatArray();
         for (int i = 0; i < batch.samples().size(); i++) {
             ImageSample sample = batch.samples().get(i);
-            List<Detection> boxes = suppression.apply(flat, i * rows * columns, rows, columns);
+            // image by image: all rows of a batch would be a large part of a small heap
+            List<Detection> boxes;
+            try (NDArray rows = decoded.get(i)) {
+                boxes = suppression.apply(rows.toFloatArray(), columns);
+            }
             evaluator.add(
                     sample.index(),
                     sample.placement().toFile(boxes),
