@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -71,17 +72,20 @@ final class BenchStepCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         List<StepBench.Contender> rivals = new ArrayList<>();
-        try {
+        try (Interruption interruption = new Interruption(console)) {
             if (rival != null) {
                 rivals.add(contender("YOLOv5 on PyTorch, as shipped", false));
                 rivals.add(contender("YOLOv5 on PyTorch, channels_last, allocator set up", true));
             }
             StepBench bench = new StepBench(cfg, imageSize, batch, threads, amp, turns, steps);
-            BenchReport report = bench.run(rivals);
+            Optional<BenchReport> report = bench.run(rivals);
+            if (report.isEmpty()) {
+                return ExitCode.INTERRUPTED;
+            }
             if (json) {
-                console.print(report.json());
+                console.print(report.get().json());
             } else {
-                report.lines().forEach(console::print);
+                report.get().lines().forEach(console::print);
             }
         } finally {
             rivals.forEach(contender -> contender.process().close());

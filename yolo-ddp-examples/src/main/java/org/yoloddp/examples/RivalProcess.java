@@ -4,6 +4,7 @@ import com.google.gson.Gson;
 import com.google.gson.JsonObject;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.yoloddp.natives.AllocatorSettings;
 
 /**
@@ -34,6 +36,7 @@ final class RivalProcess implements AutoCloseable {
     private final Path script;
     private final Process process;
     private final Writer requests;
+    private final Thread messages;
     private final LinkedBlockingQueue<String> answers = new LinkedBlockingQueue<>();
     private volatile String lastWords = "";
     private final Map<String, String> versions = new TreeMap<>();
@@ -61,10 +64,11 @@ final class RivalProcess implements AutoCloseable {
         }
         requests = process.outputWriter(StandardCharsets.UTF_8);
         follow("rival answers", process.inputReader(StandardCharsets.UTF_8), answers::add);
-        follow(
-                "rival messages",
-                process.errorReader(StandardCharsets.UTF_8),
-                line -> lastWords = line.isBlank() ? lastWords : line.strip());
+        messages =
+                follow(
+                        "rival messages",
+                        process.errorReader(StandardCharsets.UTF_8),
+                        line -> lastWords = line.isBlank() ? lastWords : line.strip());
         try {
             answer(START_LIMIT)
                     .getAsJsonObject("versions")
@@ -99,8 +103,7 @@ final class RivalProcess implements AutoCloseable {
                 throw RivalException.silent(script, limit);
             }
             if (line.equals(END)) {
-                process.waitFor(1, TimeUnit.SECONDS);
-                throw RivalException.ended(python, script, lastWords);
+                throw ended();
             }
             return new Gson().fromJson(line, JsonObject.class);
         } catch (InterruptedException e) {
@@ -109,14 +112,19 @@ final class RivalProcess implements AutoCloseable {
         }
     }
 
-    private static void follow(
-            String name, BufferedReader reader, java.util.function.Consumer<String> lines) {
+    /** The end, with the last of its messages. */
+    private RivalException ended() throws InterruptedException {
+        messages.join(TimeUnit.SECONDS.toMillis(5));
+        return RivalException.ended(python, script, lastWords);
+    }
+
+    private static Thread follow(String name, BufferedReader reader, Consumer<String> lines) {
         Thread thread =
                 new Thread(
                         () -> {
                             try (reader) {
                                 reader.lines().forEach(lines);
-                            } catch (IOException | java.io.UncheckedIOException e) {
+                            } catch (IOException | UncheckedIOException e) {
                                 // the process is gone, which END tells
                             } finally {
                                 lines.accept(END);
@@ -125,6 +133,7 @@ final class RivalProcess implements AutoCloseable {
                         name);
         thread.setDaemon(true);
         thread.start();
+        return thread;
     }
 
     @Override

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -20,6 +21,7 @@ import org.yoloddp.optim.OptimizerSpec;
 import org.yoloddp.schedule.LearningRate;
 import org.yoloddp.train.StepReport;
 import org.yoloddp.train.TrainingObserver;
+import org.yoloddp.train.TrainingReport;
 import org.yoloddp.yolo.YoloV5;
 
 /**
@@ -43,7 +45,8 @@ record StepBench(
      */
     record Contender(String name, RivalProcess process) {}
 
-    BenchReport run(List<Contender> rivals) throws IOException {
+    /** Empty if the training was interrupted. */
+    Optional<BenchReport> run(List<Contender> rivals) throws IOException {
         Turns observer = new Turns(rivals);
         Path folder = Files.createTempDirectory("yolo-ddp-bench");
         try (DistributedTrainer trainer =
@@ -71,11 +74,13 @@ record StepBench(
                         .optWeightAverage(0.9999)
                         .addObserver(observer)
                         .build()) {
-            trainer.train();
+            if (trainer.train().outcome() == TrainingReport.Outcome.CANCELLED) {
+                return Optional.empty();
+            }
         } finally {
             Folders.delete(folder);
         }
-        return report(observer, rivals);
+        return Optional.of(report(observer, rivals));
     }
 
     private BenchReport report(Turns observer, List<Contender> rivals) {

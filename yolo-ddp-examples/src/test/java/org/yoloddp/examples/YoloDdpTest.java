@@ -37,9 +37,12 @@ class YoloDdpTest {
 
     @Test
     void everyCommandHasHelp() {
-        for (String command : new String[] {"doctor"}) {
+        for (String command :
+                new String[] {
+                    "quickstart", "train", "val", "detect", "doctor", "bench", "bench step"
+                }) {
             Output help = new Output();
-            assertThat(help.run(command, "--help")).isZero();
+            assertThat(help.run((command + " --help").split(" "))).isZero();
             assertThat(help.out()).startsWith("Usage: yolo-ddp " + command).contains("--verbose");
             assertThat(help.err()).isEmpty();
         }
