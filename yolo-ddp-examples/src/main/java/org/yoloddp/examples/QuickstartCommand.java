@@ -10,7 +10,9 @@ import org.yoloddp.detection.Detection;
 import org.yoloddp.detection.DetectionSample;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.yolo.YoloV5Detector;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 
 /** {@code yolo-ddp quickstart}. */
 @Command(
@@ -27,6 +29,13 @@ final class QuickstartCommand implements Callable<Integer> {
     private static final int PICTURES = 8;
 
     private final Console console;
+
+    @Option(
+            names = "--project",
+            defaultValue = "runs/quickstart",
+            showDefaultValue = CommandLine.Help.Visibility.ALWAYS,
+            description = "Folder that holds the run folders.")
+    private Path project = Path.of("");
 
     QuickstartCommand(Console console) {
         this.console = console;
@@ -55,7 +64,7 @@ final class QuickstartCommand implements Callable<Integer> {
         return result.exitCode();
     }
 
-    private static TrainOptions options() {
+    private TrainOptions options() {
         Path data = Home.bundledData();
         if (!Files.isRegularFile(data)) {
             throw new ConfigurationException(
@@ -68,10 +77,10 @@ final class QuickstartCommand implements Callable<Integer> {
         options.data = data.toString();
         options.cfg = "yolov5n";
         options.imageSize = IMAGE_SIZE;
-        options.epochs = 50;
+        options.epochs = 60;
         options.batchSize = 16;
         options.ranks = 2;
-        options.project = Path.of("runs", "quickstart");
+        options.project = project;
         options.name = "exp";
         return options;
     }

@@ -71,7 +71,7 @@ final class ResultsPlot implements TrainingObserver {
     private static List<XYChart> charts(List<EpochReport> epochs) {
         Map<String, Map<Integer, Double>> curves = new LinkedHashMap<>();
         for (EpochReport epoch : epochs) {
-            epoch.losses().forEach((name, value) -> add(curves, name + " loss", epoch, value));
+            epoch.losses().forEach((name, value) -> add(curves, "train/" + name, epoch, value));
         }
         for (EpochReport epoch : epochs) {
             epoch.validation()
