@@ -32,7 +32,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.ddp.RankDropout;
+import org.yoloddp.ddp.ReplicaMismatchException;
 import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.torch.TorchException;
+import org.yoloddp.torch.TorchRuntime;
 import org.yoloddp.train.Deadlines;
 import org.yoloddp.train.LossValue;
 import org.yoloddp.train.Metric;
@@ -55,7 +58,7 @@ class DistributedTrainerTest {
 
     @BeforeEach
     void load() {
-        org.yoloddp.torch.TorchRuntime.start();
+        TorchRuntime.start();
         toy = new Toy();
     }
 
@@ -261,7 +264,7 @@ class DistributedTrainerTest {
     @Test
     void anInterruptCancelsAndKeepsTheFlag() {
         Random random = new Random(5);
-        for (int round = 0; round < 20; round++) {
+        for (int round = 0; round < 100; round++) {
             int step = random.nextInt(20);
             Thread caller = Thread.currentThread();
             try (DistributedTrainer trainer =
@@ -372,6 +375,47 @@ class DistributedTrainerTest {
                             "the loss term 'loss' is NaN on rank 1 at step 0. The weights of the"
                                     + " step before are unharmed. Look at the data of this step, or"
                                     + " lower the learning rate or lengthen its warm-up");
+        }
+    }
+
+    @Test
+    void aForwardThatUsesNoParameterIsRefused() {
+        try (DistributedTrainer trainer =
+                toy.builder()
+                        .setBlock(
+                                rank ->
+                                        new SequentialBlock()
+                                                .add(Toy.net())
+                                                .add(LambdaBlock.singleton(NDArray::stopGradient)))
+                        .build()) {
+            assertThatThrownBy(trainer::train)
+                    .isInstanceOf(TorchException.class)
+                    .hasMessage(
+                            "backward failed: element 0 of tensors does not require grad and does"
+                                    + " not have a grad_fn (is gradient mode on in the forward, and"
+                                    + " does the loss depend on a parameter that requires a"
+                                    + " gradient?)");
+        }
+    }
+
+    @Test
+    void unequalModelsAreRefusedBeforeTheFirstStep() {
+        try (DistributedTrainer trainer =
+                toy.builder()
+                        .setBlock(
+                                rank ->
+                                        new SequentialBlock()
+                                                .add(
+                                                        Linear.builder()
+                                                                .setUnits(8 + rank.rank())
+                                                                .build())
+                                                .add(Linear.builder().setUnits(2).build()))
+                        .build()) {
+            assertThatThrownBy(trainer::train)
+                    .isInstanceOf(ReplicaMismatchException.class)
+                    .hasMessageContaining("01Linear_weight")
+                    .hasMessageContaining("(8, 2)")
+                    .hasMessageContaining("(9, 2)");
         }
     }
 

@@ -37,7 +37,7 @@ final class RankTraining implements AutoCloseable {
         NDManager manager = NDManager.newBaseManager(place.device());
         RankContext rank = place.context(manager, settings);
         Observers observers = Observers.of(settings, rank);
-        StepPosition position = new StepPosition();
+        StepPosition position = new StepPosition(place.communicator());
         try (GradMode gradients = GradMode.enabled();
                 RankTraining training =
                         new RankTraining(settings, rank, observers, cancelled, position)) {

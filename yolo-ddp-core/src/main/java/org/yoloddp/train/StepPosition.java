@@ -1,5 +1,6 @@
 package org.yoloddp.train;
 
+import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.error.YoloDdpException;
@@ -7,12 +8,18 @@ import org.yoloddp.error.YoloDdpException;
 /** Where a rank is in its training, for messages. Used by the rank's thread. */
 final class StepPosition {
 
+    private final Communicator communicator;
     private long step = -1;
     private String operation = "preparing";
+
+    StepPosition(Communicator communicator) {
+        this.communicator = communicator;
+    }
 
     void at(long atStep, String atOperation) {
         step = atStep;
         operation = atOperation;
+        communicator.progress(atOperation, atStep);
     }
 
     /** Says of a failure where it happened, unless it says so itself. */
@@ -20,7 +27,7 @@ final class StepPosition {
         return failure instanceof YoloDdpException
                 ? failure
                 : RankFailedException.of(
-                        rank.communicator().group(),
+                        communicator.group(),
                         rank.rank(),
                         GroupContext.localHostId(),
                         ProcessHandle.current().pid(),

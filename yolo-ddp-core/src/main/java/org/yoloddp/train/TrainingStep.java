@@ -3,6 +3,8 @@ package org.yoloddp.train;
 import ai.djl.ndarray.NDList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.yoloddp.amp.PrecisionScope;
 import org.yoloddp.ddp.Replica;
 import org.yoloddp.ddp.StepFlags;
@@ -15,7 +17,6 @@ import org.yoloddp.schedule.Hyperparameters;
 import org.yoloddp.schedule.SchedulePlan;
 import org.yoloddp.torch.Autograd;
 import org.yoloddp.torch.GraphMemory;
-import org.yoloddp.torch.TorchOps;
 
 /**
  * One batch: forward, loss, backward, and after enough batches reduction, clipping, optimizer and
@@ -23,6 +24,8 @@ import org.yoloddp.torch.TorchOps;
  * epoch are applied.
  */
 final class TrainingStep implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(TrainingStep.class);
 
     /** What a batch brought. */
     record Result(StepFlags flags, int samples, double gradientNorm) {}
@@ -60,11 +63,22 @@ final class TrainingStep implements AutoCloseable {
         this.cancelled = cancelled;
         this.graphMemory = GraphMemory.of(rank.manager());
         this.randomness = StepRandomness.of(model.block(), settings.seed(), rank.rank());
+        warnOfSharedGenerator();
         List<ParameterGroup> groups =
                 settings.task().parameterGroups(model.block(), settings.optimizer().weightDecay());
         this.optimizer = FusedOptimizer.create(settings.optimizer(), groups, model.state());
         this.clip = GradientClip.create(model.state(), settings.clipNorm());
         this.schedule = settings.schedule().bind(plan, groups.size());
+    }
+
+    private void warnOfSharedGenerator() {
+        List<String> shared = randomness.sharedGeneratorBlocks();
+        if (rank.isFirst() && rank.localWorldSize() > 1 && !shared.isEmpty()) {
+            LOG.warn(
+                    "{} draw from libtorch's generator, which all threads of this JVM share: runs"
+                            + " with one seed will differ. Use RankDropout instead",
+                    shared);
+        }
     }
 
     Result run(TrainingBatch batch, long iteration, boolean lastOfEpoch, RunningLosses losses) {
@@ -100,12 +114,7 @@ final class TrainingStep implements AutoCloseable {
         try (PrecisionScope scope = settings.precision().scope()) {
             predictions = model.train(data);
         }
-        if (!settings.precision().isMixed()) {
-            return predictions;
-        }
-        NDList floats = new NDList(predictions.size());
-        predictions.forEach(array -> floats.add(TorchOps.toFloat32(array)));
-        return floats;
+        return settings.precision().toFloat32(predictions);
     }
 
     double[] learningRates() {
