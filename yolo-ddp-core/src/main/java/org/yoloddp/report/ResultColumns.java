@@ -12,7 +12,7 @@ final class ResultColumns {
     private static final Map<String, String> METRICS =
             Map.of("mAP50", "mAP_0.5", "mAP50-95", "mAP_0.5:0.95");
 
-    private static final List<String> DETECTION_TERMS = List.of("box", "obj", "cls");
+    private static final List<String> DETECTION_TERMS = List.of("box_loss", "obj_loss", "cls_loss");
     private static final List<String> DETECTION_COLUMNS =
             List.of(
                     "metrics/precision",
@@ -34,7 +34,8 @@ final class ResultColumns {
         for (String term : lossTerms) {
             values.put("train/" + loss(term), epoch.losses().getOrDefault(term, Double.NaN));
         }
-        boolean detector = lossTerms.equals(DETECTION_TERMS);
+        boolean detector =
+                lossTerms.stream().map(ResultColumns::loss).toList().equals(DETECTION_TERMS);
         if (detector) {
             DETECTION_COLUMNS.forEach(name -> values.put(name, Double.NaN));
         }

@@ -12,9 +12,16 @@ import org.yoloddp.train.ValidationResult;
 /** Reports of trainings that never were. */
 final class Reports {
 
-    private static final List<String> TERMS = List.of("box", "obj", "cls");
+    private static final List<String> TERMS = List.of("box_loss", "obj_loss", "cls_loss");
     private static final List<String> METRICS =
-            List.of("precision", "recall", "mAP50", "mAP50-95", "val/box", "val/obj", "val/cls");
+            List.of(
+                    "precision",
+                    "recall",
+                    "mAP50",
+                    "mAP50-95",
+                    "val/box_loss",
+                    "val/obj_loss",
+                    "val/cls_loss");
 
     private Reports() {}
 
@@ -23,7 +30,7 @@ final class Reports {
     }
 
     static TrainingStart detection() {
-        return start("box", "obj", "cls");
+        return start("box_loss", "obj_loss", "cls_loss");
     }
 
     /** An epoch from the values of a line of YOLOv5's results.csv. */

@@ -17,7 +17,7 @@ import org.yoloddp.train.EpochReport;
 
 class ResultsCsvTest {
 
-    private static final List<String> DETECTION = List.of("box", "obj", "cls");
+    private static final List<String> DETECTION = List.of("box_loss", "obj_loss", "cls_loss");
 
     @TempDir private Path folder;
 
@@ -53,7 +53,7 @@ class ResultsCsvTest {
         EpochReport epoch =
                 Reports.epoch(
                         3,
-                        Map.of("box", 0.5, "obj", 0.25, "cls", 1.0),
+                        Map.of("box_loss", 0.5, "obj_loss", 0.25, "cls_loss", 1.0),
                         Map.of(),
                         false,
                         0.01,
