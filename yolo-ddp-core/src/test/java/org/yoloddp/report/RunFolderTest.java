@@ -118,8 +118,8 @@ class RunFolderTest {
                                 + "\"mAP50-95\":0.25},"
                                 + "\"bestEpoch\":{\"epoch\":1,\"fitness\":0.5,"
                                 + "\"metrics\":{\"precision\":0.5,\"recall\":0.75,\"mAP50\":0.5,"
-                                + "\"mAP50-95\":0.25,\"val/box\":1.0,\"val/obj\":1.0,"
-                                + "\"val/cls\":1.0}},"
+                                + "\"mAP50-95\":0.25,\"val/box_loss\":1.0,\"val/obj_loss\":1.0,"
+                                + "\"val/cls_loss\":1.0}},"
                                 + "\"parametersSha256\":[\"aa\",\"aa\"],"
                                 + "\"buffersSha256\":[\"bb\",\"bb\"]}");
     }
