@@ -43,7 +43,9 @@ class OfficialModelTest {
 
     @AfterEach
     void close() {
-        model.close();
+        if (model != null) { // where the weights are not, there is no model
+            model.close();
+        }
     }
 
     @Test
