@@ -14,7 +14,8 @@ import org.slf4j.LoggerFactory;
  * <ul>
  *   <li>none is loaded yet: the source asked for, which by default is the one inside the binding's
  *       jar (DJL is then pointed at it);
- *   <li>the application has started DJL: DJL's;
+ *   <li>the application has started DJL: DJL's, which is the one inside the binding's jar as well
+ *       unless the user chose otherwise ({@link SharedTorchEngineProvider});
  *   <li>the application has loaded the binding: the binding's.
  * </ul>
  *
@@ -106,6 +107,11 @@ public final class Natives {
      */
     public static boolean isStarted() {
         return torch != null;
+    }
+
+    /** Whether the calling thread is inside of {@link #start()}. */
+    static boolean isStarting() {
+        return Thread.holdsLock(Natives.class);
     }
 
     /**

@@ -7,6 +7,8 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.jni.JniUtils;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.opencv.global.opencv_core;
 import org.bytedeco.pytorch.global.torch;
@@ -25,6 +27,9 @@ final class StartOrder {
                 case "djl" -> startDjl(null);
                 case "javacpp" -> Loader.load(torch.class);
                 case "javacpp+djl" -> startDjl(Loader.load(torch.class));
+                case "plain" -> NDManager.newBaseManager().close();
+                case "version" -> Engine.getDjlVersion();
+                case "both" -> startBoth();
                 case "opencv" -> Loader.load(opencv_core.class);
                 default -> throw new IllegalArgumentException(first);
             }
@@ -65,6 +70,25 @@ final class StartOrder {
             print("gradient", x.getGradient().getFloat(1));
         }
         print("opencv", opencv_core.CV_8UC3);
+    }
+
+    /** DJL on one thread, yolo-ddp on another. */
+    private static void startBoth() throws Exception {
+        CyclicBarrier together = new CyclicBarrier(2);
+        Thread other =
+                new Thread(
+                        () -> {
+                            try {
+                                together.await(10, TimeUnit.SECONDS);
+                            } catch (Exception e) {
+                                throw new IllegalStateException(e);
+                            }
+                            NDManager.newBaseManager().close();
+                        });
+        other.start();
+        together.await(10, TimeUnit.SECONDS);
+        Natives.start();
+        other.join(60_000);
     }
 
     private static void startDjl(String binding) throws Exception {
