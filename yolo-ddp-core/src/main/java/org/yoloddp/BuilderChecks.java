@@ -21,12 +21,17 @@ final class BuilderChecks {
         }
     }
 
-    static void averageDecay(double value) {
+    static void averageDecay(double value, boolean keepsBlocks) {
         if (!(value >= 0 && value < 1)) {
             throw new ConfigurationException(
                     "the decay of the weight average is "
                             + value
                             + ", but has to be 0 (none) or between 0 and 1");
+        }
+        if (value > 0 && keepsBlocks) {
+            throw new ConfigurationException(
+                    "the average of the weights needs a block of its own, but setBlock got a single"
+                            + " one: pass a factory, setBlock(rank -> ...)");
         }
     }
 

@@ -57,7 +57,8 @@ public final class DistributedTrainer implements AutoCloseable {
     /**
      * Trains, and returns when all ranks have ended. An interrupt of the calling thread cancels the
      * training: all ranks end after the same step, the report says so, and the interrupt flag stays
-     * set. Training again starts anew, with new weights.
+     * set. Training again starts anew, with new weights; a block that was given itself ({@link
+     * DistributedTrainerBuilder#setBlock(Block)}) goes on from those it has.
      *
      * @return what was done
      * @throws TrainerBusyException if this JVM trains already
@@ -116,7 +117,8 @@ public final class DistributedTrainer implements AutoCloseable {
      *
      * @param name the name of the model
      * @return a model that the caller closes
-     * @throws IllegalStateException if no training has ended well yet
+     * @throws IllegalStateException if no training has ended well yet, or {@code setBlock} got a
+     *     block instead of a factory
      */
     public synchronized Model newModel(String name) {
         TrainedWeights trained = weights("newModel");

@@ -88,9 +88,12 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Sets the block of a world of one rank.
+     * Sets the block of a world of one rank. It is trained itself, from the weights it has, and
+     * stays usable after the trainer is closed. Its arrays stay with their manager; those of a
+     * block that is initialised here live until {@link Block#clear()}.
      *
-     * @param value the block, which is trained itself
+     * @param value the block; excludes {@link #optWeightAverage} and {@link
+     *     DistributedTrainer#newModel}, which need a second block, hence a factory
      * @return this builder
      */
     public DistributedTrainerBuilder setBlock(Block value) {
@@ -386,7 +389,7 @@ public final class DistributedTrainerBuilder {
         BuilderChecks.atLeast("validateEvery", validateEvery, 1);
         BuilderChecks.atLeast("patience", patience, 0);
         BuilderChecks.clipNorm(clipNorm);
-        BuilderChecks.averageDecay(averageDecay);
+        BuilderChecks.averageDecay(averageDecay, trained.keepsBlocks());
         BuilderChecks.batchSize(batchSize, world.size());
         BuilderChecks.samples(trained.trainingData().size(), world.size());
         optimizer.validate();

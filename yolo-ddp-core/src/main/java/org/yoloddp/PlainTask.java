@@ -1,5 +1,7 @@
 package org.yoloddp;
 
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.training.dataset.RandomAccessDataset;
@@ -25,7 +27,8 @@ record PlainTask(
         DatasetSource data,
         RankFactory<TrainingLoss> loss,
         @Nullable DatasetSource validationData,
-        List<Metric<?>> metrics)
+        List<Metric<?>> metrics,
+        boolean keepsBlocks)
         implements TrainingTask {
 
     @Override
@@ -72,7 +75,7 @@ record PlainTask(
 
         void instance(Block value) {
             instance = Objects.requireNonNull(value, "block");
-            block = rank -> value;
+            block = null;
         }
 
         void training(RandomAccessDataset value) {
@@ -94,7 +97,7 @@ record PlainTask(
         /** Returns the given task, or the one made of these parts; exactly one has to be there. */
         TrainingTask orTask(@Nullable TrainingTask task, int localRanks) {
             List<String> given = new ArrayList<>();
-            note(given, "setBlock", block);
+            note(given, "setBlock", block == null ? instance : block);
             note(given, "setDataset", training);
             note(given, "setLoss", loss);
             note(given, "optValidationDataset", validation);
@@ -112,15 +115,16 @@ record PlainTask(
         }
 
         private TrainingTask ofParts(int localRanks) {
-            if (block == null || training == null || loss == null) {
+            Block ready = instance;
+            if ((block == null && ready == null) || training == null || loss == null) {
                 List<String> missing = new ArrayList<>();
-                note(missing, "setBlock", block == null ? missing : null);
+                note(missing, "setBlock", block == null && ready == null ? missing : null);
                 note(missing, "setDataset", training == null ? missing : null);
                 note(missing, "setLoss", loss == null ? missing : null);
                 throw new ConfigurationException(
                         "nothing to train: call setTask, or also " + String.join(", ", missing));
             }
-            if (instance != null && localRanks > 1) {
+            if (ready != null && localRanks > 1) {
                 throw new ConfigurationException(
                         "setBlock got one block for "
                                 + localRanks
@@ -135,12 +139,23 @@ record PlainTask(
                                 : "optValidationDataset needs something to compute: call"
                                         + " addMetric");
             }
+            DatasetSource data = new DatasetSource(training);
             return new PlainTask(
-                    block,
-                    new DatasetSource(training),
+                    ready == null ? block : rank -> initialised(ready, data, rank),
+                    data,
                     loss,
                     validation == null ? null : new DatasetSource(validation),
-                    List.copyOf(metrics));
+                    List.copyOf(metrics),
+                    ready != null);
+        }
+
+        /** Initialises a given block so that it outlives the training. */
+        private static Block initialised(Block given, DatasetSource data, RankContext rank) {
+            if (!given.isInitialized()) {
+                NDManager manager = NDManager.newBaseManager(rank.device());
+                given.initialize(manager, DataType.FLOAT32, data.inputShapes(1));
+            }
+            return given;
         }
 
         private static void note(List<String> names, String name, @Nullable Object value) {

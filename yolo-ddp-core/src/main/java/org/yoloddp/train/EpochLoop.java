@@ -56,13 +56,9 @@ final class EpochLoop implements AutoCloseable {
     }
 
     private BatchPlan plan(int epoch) {
-        int[] indices =
-                settings.sampler()
-                        .indices(
-                                settings.task().trainingData().size(),
-                                epoch,
-                                rank.rank(),
-                                rank.worldSize());
+        int samples = settings.task().trainingData().size();
+        int[] indices = settings.sampler().indices(samples, epoch, rank.rank(), rank.worldSize());
+        BadSampleIndexException.check(rank.rank(), epoch, indices, samples);
         UnevenShardsException.check(rank, epoch, indices.length);
         return new BatchPlan(
                 rank, epoch, indices, settings.batchSize() / rank.worldSize(), settings.loading());

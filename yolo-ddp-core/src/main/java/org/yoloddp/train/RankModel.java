@@ -28,7 +28,9 @@ record RankModel(Block block, StateDict state, ParameterStore store) {
             }
             StateDict state = StateDict.of(block);
             for (StateDict.Entry entry : state.entries()) {
-                entry.array().attach(manager);
+                if (!task.keepsBlocks()) {
+                    entry.array().attach(manager);
+                }
                 if (settings.channelsLast() && entry.array().getShape().dimension() == 4) {
                     Layouts.toChannelsLast(entry.array());
                 }

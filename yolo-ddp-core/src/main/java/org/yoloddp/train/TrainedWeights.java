@@ -52,8 +52,14 @@ public final class TrainedWeights implements AutoCloseable {
      *
      * @param manager owns its arrays
      * @return the block
+     * @throws IllegalStateException if the task can't make another one
      */
     public Block newBlock(NDManager manager) {
+        if (task.keepsBlocks()) {
+            throw new IllegalStateException(
+                    "there is no other block to copy the weights into: use the one that setBlock"
+                            + " got, or copyInto, or give setBlock a factory");
+        }
         RankContext target =
                 new RankContext(
                         0,

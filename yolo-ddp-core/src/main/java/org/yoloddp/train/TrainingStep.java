@@ -1,6 +1,8 @@
 package org.yoloddp.train;
 
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.types.DataType;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
@@ -91,7 +93,11 @@ final class TrainingStep implements AutoCloseable {
         randomness.begin(iteration);
         NDList predictions = forward(batch.data());
         LossValue value = loss.evaluate(batch.labels(), predictions);
-        losses.add(value.total().getFloat(), value.terms().toFloatArray(), rank.rank(), iteration);
+        losses.add(
+                float32(value.total()).getFloat(),
+                float32(value.terms()).toFloatArray(),
+                rank.rank(),
+                iteration);
         Autograd.backward(value.total());
         graphMemory.release();
         if (!synchronised) {
@@ -106,6 +112,11 @@ final class TrainingStep implements AutoCloseable {
         replica.verify(iteration + 1);
         exposedMillis.add(replica.takeExposedMillis());
         return new Result(flags, batch.size(), norm);
+    }
+
+    /** DJL makes a scalar times a Java number a float64. */
+    private static NDArray float32(NDArray array) {
+        return array.toType(DataType.FLOAT32, false);
     }
 
     /** Computes in the wanted precision; the loss is always computed in float32. */

@@ -17,9 +17,21 @@ public interface TrainingTask {
      * Makes the block of one rank. Rank 0's weights are broadcast afterwards.
      *
      * @param rank the rank
-     * @return a new block; the trainer initialises it if it isn't yet
+     * @return a new block, whose arrays the training owns from now on; the trainer initialises it
+     *     if it isn't yet
      */
     Block createBlock(RankContext rank);
+
+    /**
+     * Tells whether blocks stay the task's: then {@link #createBlock} returns an initialised block
+     * that may be the same each time, and whose arrays outlive the training. Weights can't be
+     * averaged then, and no new model be made, since both need another block.
+     *
+     * @return false by default
+     */
+    default boolean keepsBlocks() {
+        return false;
+    }
 
     /**
      * Returns the shapes that an uninitialised block is initialised with.
