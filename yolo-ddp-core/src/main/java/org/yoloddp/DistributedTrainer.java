@@ -95,7 +95,10 @@ public final class DistributedTrainer implements AutoCloseable {
      * Writes the trained weights, averaged ones if there are any, as safetensors.
      *
      * @param file where to; an existing file is replaced at once, never half
-     * @throws IllegalStateException if no training has ended well yet
+     * @throws IllegalStateException if no training has ended yet, or the last one has failed; a
+     *     cancelled one gives its weights
+     * @throws TrainerClosedException if this trainer is closed
+     * @throws org.yoloddp.torch.SafetensorsException if the file can't be written
      */
     public synchronized void exportWeights(Path file) {
         weights("exportWeights").write(file);
@@ -106,7 +109,9 @@ public final class DistributedTrainer implements AutoCloseable {
      *
      * @param block a block of the same structure; initialised here if it isn't yet
      * @param manager owns the arrays of a block that is initialised here
-     * @throws IllegalStateException if no training has ended well yet
+     * @throws IllegalStateException if no training has ended yet, or the last one has failed
+     * @throws TrainerClosedException if this trainer is closed
+     * @throws org.yoloddp.torch.TorchException if the block's names or shapes differ
      */
     public synchronized void copyInto(Block block, NDManager manager) {
         weights("copyInto").copyInto(block, manager);
@@ -117,8 +122,9 @@ public final class DistributedTrainer implements AutoCloseable {
      *
      * @param name the name of the model
      * @return a model that the caller closes
-     * @throws IllegalStateException if no training has ended well yet, or {@code setBlock} got a
-     *     block instead of a factory
+     * @throws IllegalStateException if no training has ended yet, the last one has failed, or
+     *     {@code setBlock} got a block instead of a factory
+     * @throws TrainerClosedException if this trainer is closed
      */
     public synchronized Model newModel(String name) {
         TrainedWeights trained = weights("newModel");

@@ -149,7 +149,8 @@ public final class DistributedTrainerBuilder {
     /**
      * Sets the batch size.
      *
-     * @param value samples of one batch over all ranks, a multiple of the number of ranks
+     * @param value samples of one batch over all ranks, a multiple of the number of ranks; the last
+     *     batch of an epoch may be smaller
      * @return this builder
      */
     public DistributedTrainerBuilder setBatchSize(int value) {
@@ -201,9 +202,10 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Sets learning rates by parameter group, momentum and the number of batches per step.
+     * Sets learning rates by parameter group, momentum and how many batches are accumulated for a
+     * step. It and {@link #optLearningRate} replace each other.
      *
-     * @param value the schedule; replaces {@link #optLearningRate}
+     * @param value the schedule
      * @return this builder
      */
     public DistributedTrainerBuilder optSchedule(HyperparameterSchedule value) {
@@ -223,7 +225,8 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Switches mixed precision on or off: bfloat16 on the CPU.
+     * Switches mixed precision on or off: bfloat16 on the CPU. It and {@link #optPrecision} replace
+     * each other.
      *
      * @param value true for mixed precision
      * @return this builder
@@ -255,8 +258,8 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Keeps a moving average of the weights, which is then validated and exported. The decay ramps
-     * up over the first steps as in YOLOv5.
+     * Keeps a moving average of the weights, which is then validated and exported instead of the
+     * trained ones. After n steps the decay is decay · (1 − exp(−n / 2000)), as in YOLOv5.
      *
      * @param decay the final decay, such as .9999, or 0 for none
      * @return this builder
@@ -267,7 +270,7 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Sets how often to validate; the last epoch always is.
+     * Sets how often to validate; the last epoch is always followed by a validation.
      *
      * @param value epochs from one validation to the next, 1 or more
      * @return this builder
@@ -278,9 +281,11 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Stops when the fitness doesn't improve any more.
+     * Stops when the fitness doesn't improve any more. That is judged after validations only, so
+     * with {@link #optValidateEvery} it may take longer; without a validation it is refused when
+     * the training starts.
      *
-     * @param value epochs without improvement, or 0 for never
+     * @param value epochs since the best one, or 0 for never
      * @return this builder
      */
     public DistributedTrainerBuilder optPatience(int value) {
@@ -300,9 +305,10 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Sets the seed of weights, order and augmentation.
+     * Sets the seed of weights, order and augmentation. A sampler given to {@link #optSampler}
+     * keeps its own.
      *
-     * @param value the seed
+     * @param value the seed; default 0
      * @return this builder
      */
     public DistributedTrainerBuilder optSeed(long value) {
@@ -322,7 +328,8 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Sets how batches are loaded.
+     * Sets how images are loaded. {@link #setDataset} doesn't use it: each rank reads its samples
+     * on its own thread.
      *
      * @param value the options
      * @return this builder

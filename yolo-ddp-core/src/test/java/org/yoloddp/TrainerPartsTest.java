@@ -62,6 +62,17 @@ class TrainerPartsTest {
     }
 
     @Test
+    void patienceWithoutAValidationIsRefused() {
+        try (DistributedTrainer trainer = toy.builder().optPatience(1).build()) {
+            assertThatThrownBy(trainer::train)
+                    .isInstanceOf(ConfigurationException.class)
+                    .hasMessage(
+                            "patience is 1, but without a validation nothing says what improves:"
+                                    + " add one, or leave optPatience out");
+        }
+    }
+
+    @Test
     void aMetricOfTheUserSeesEachSampleOnce() {
         Map<String, Double> one = metrics(1);
         assertThat(one.get("right")).isBetween(30.0, 48.0);

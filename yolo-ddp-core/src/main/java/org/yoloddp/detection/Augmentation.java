@@ -50,6 +50,61 @@ public record Augmentation(
         return new Augmentation(0, 0, 0, 0, 0);
     }
 
+    /**
+     * Returns a copy with another change of hue.
+     *
+     * @param value from 0 to 1
+     * @return the copy
+     * @throws ConfigurationException if it is outside 0 to 1
+     */
+    public Augmentation withHue(double value) {
+        return new Augmentation(value, saturation, brightness, flipUpDown, flipLeftRight);
+    }
+
+    /**
+     * Returns a copy with another change of saturation.
+     *
+     * @param value from 0 to 1
+     * @return the copy
+     * @throws ConfigurationException if it is outside 0 to 1
+     */
+    public Augmentation withSaturation(double value) {
+        return new Augmentation(hue, value, brightness, flipUpDown, flipLeftRight);
+    }
+
+    /**
+     * Returns a copy with another change of brightness.
+     *
+     * @param value from 0 to 1
+     * @return the copy
+     * @throws ConfigurationException if it is outside 0 to 1
+     */
+    public Augmentation withBrightness(double value) {
+        return new Augmentation(hue, saturation, value, flipUpDown, flipLeftRight);
+    }
+
+    /**
+     * Returns a copy with another probability of a flip upside down.
+     *
+     * @param value from 0 to 1
+     * @return the copy
+     * @throws ConfigurationException if it is outside 0 to 1
+     */
+    public Augmentation withFlipUpDown(double value) {
+        return new Augmentation(hue, saturation, brightness, value, flipLeftRight);
+    }
+
+    /**
+     * Returns a copy with another probability of a mirror image.
+     *
+     * @param value from 0 to 1
+     * @return the copy
+     * @throws ConfigurationException if it is outside 0 to 1
+     */
+    public Augmentation withFlipLeftRight(double value) {
+        return new Augmentation(hue, saturation, brightness, flipUpDown, value);
+    }
+
     private static void check(String name, double value) {
         if (!(value >= 0 && value <= 1)) {
             throw new ConfigurationException(

@@ -3,7 +3,7 @@ package org.yoloddp.detection;
 import java.util.random.RandomGenerator;
 
 /** Scales hue, saturation and value by one random factor each. */
-record ColourJitter(double hue, double saturation, double brightness) implements Transform {
+record ColourJitter(double hue, double saturation, double brightness) implements ImageTransform {
 
     private static final int HUES = 180;
 

@@ -32,7 +32,7 @@ public final class DetectionTrainingData implements TrainingData {
 
     private final SampleSource source;
     private final int imageSize;
-    private final Transform transform;
+    private final ImageTransform transform;
 
     /**
      * Creates training data.
@@ -42,7 +42,7 @@ public final class DetectionTrainingData implements TrainingData {
      * @param transform makes a square of that size of an image whose longer side has it already,
      *     for example {@link Transforms#yolov5Train}
      */
-    public DetectionTrainingData(DetectionSplit split, int imageSize, Transform transform) {
+    public DetectionTrainingData(DetectionSplit split, int imageSize, ImageTransform transform) {
         this.source = new SampleSource(split, imageSize, true);
         this.imageSize = imageSize;
         this.transform = transform;

@@ -9,7 +9,7 @@ package org.yoloddp.detection;
  * @param stride if positive, the rest is filled only as far as whole strides need: what a detector
  *     takes for a single image
  */
-record Letterbox(int width, int height, boolean scaleUp, int stride) implements Transform {
+record Letterbox(int width, int height, boolean scaleUp, int stride) implements ImageTransform {
 
     @Override
     public ImageSample apply(ImageSample sample, TransformContext context) {

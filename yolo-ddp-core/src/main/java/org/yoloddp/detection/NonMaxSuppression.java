@@ -68,7 +68,7 @@ public final class NonMaxSuppression {
      * @return the copy
      * @throws ConfigurationException if it is outside 0 to 1
      */
-    public NonMaxSuppression confidence(double threshold) {
+    public NonMaxSuppression withConfidence(double threshold) {
         float value = (float) checkFraction("confidence", threshold);
         return new NonMaxSuppression(value, iou, multiLabel, agnostic, maxDetections, classes);
     }
@@ -80,7 +80,7 @@ public final class NonMaxSuppression {
      * @return the copy
      * @throws ConfigurationException if it is outside 0 to 1
      */
-    public NonMaxSuppression iou(double threshold) {
+    public NonMaxSuppression withIou(double threshold) {
         double value = checkFraction("iou", threshold);
         return new NonMaxSuppression(
                 confidence, value, multiLabel, agnostic, maxDetections, classes);
@@ -92,7 +92,7 @@ public final class NonMaxSuppression {
      * @param several whether each class above the threshold counts
      * @return the copy
      */
-    public NonMaxSuppression multiLabel(boolean several) {
+    public NonMaxSuppression withMultiLabel(boolean several) {
         return new NonMaxSuppression(confidence, iou, several, agnostic, maxDetections, classes);
     }
 
@@ -102,7 +102,7 @@ public final class NonMaxSuppression {
      * @param across whether classes suppress each other
      * @return the copy
      */
-    public NonMaxSuppression agnostic(boolean across) {
+    public NonMaxSuppression withAgnostic(boolean across) {
         return new NonMaxSuppression(confidence, iou, multiLabel, across, maxDetections, classes);
     }
 
@@ -113,7 +113,7 @@ public final class NonMaxSuppression {
      * @return the copy
      * @throws ConfigurationException if it is below 1
      */
-    public NonMaxSuppression maxDetections(int limit) {
+    public NonMaxSuppression withMaxDetections(int limit) {
         if (limit < 1) {
             throw new ConfigurationException("maxDetections must be 1 or more, but is " + limit);
         }
@@ -126,7 +126,7 @@ public final class NonMaxSuppression {
      * @param indices the classes to keep
      * @return the copy
      */
-    public NonMaxSuppression classes(int... indices) {
+    public NonMaxSuppression withClasses(int... indices) {
         int[] sorted = indices.clone();
         Arrays.sort(sorted);
         return new NonMaxSuppression(confidence, iou, multiLabel, agnostic, maxDetections, sorted);

@@ -1,7 +1,7 @@
 package org.yoloddp.detection;
 
 /** Mirrors an image with a probability, upside down or left to right. */
-record RandomFlip(double probability, boolean upDown) implements Transform {
+record RandomFlip(double probability, boolean upDown) implements ImageTransform {
 
     @Override
     public ImageSample apply(ImageSample sample, TransformContext context) {

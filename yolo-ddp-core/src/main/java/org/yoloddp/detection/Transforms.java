@@ -13,7 +13,7 @@ public final class Transforms {
      * @param scaleUp whether a small image is enlarged
      * @return the transform
      */
-    public static Transform letterbox(int width, int height, boolean scaleUp) {
+    public static ImageTransform letterbox(int width, int height, boolean scaleUp) {
         return new Letterbox(width, height, scaleUp, 0);
     }
 
@@ -25,7 +25,7 @@ public final class Transforms {
      * @param brightness the largest relative change of brightness
      * @return the transform
      */
-    public static Transform colourJitter(double hue, double saturation, double brightness) {
+    public static ImageTransform colourJitter(double hue, double saturation, double brightness) {
         return new ColourJitter(hue, saturation, brightness);
     }
 
@@ -35,7 +35,7 @@ public final class Transforms {
      * @param probability how often, from 0 to 1
      * @return the transform
      */
-    public static Transform flipUpDown(double probability) {
+    public static ImageTransform flipUpDown(double probability) {
         return new RandomFlip(probability, true);
     }
 
@@ -45,7 +45,7 @@ public final class Transforms {
      * @param probability how often, from 0 to 1
      * @return the transform
      */
-    public static Transform flipLeftRight(double probability) {
+    public static ImageTransform flipLeftRight(double probability) {
         return new RandomFlip(probability, false);
     }
 
@@ -57,7 +57,7 @@ public final class Transforms {
      * @param augmentation how much images are varied
      * @return the transform
      */
-    public static Transform yolov5Train(int imageSize, Augmentation augmentation) {
+    public static ImageTransform yolov5Train(int imageSize, Augmentation augmentation) {
         return letterbox(imageSize, imageSize, true)
                 .then(
                         colourJitter(

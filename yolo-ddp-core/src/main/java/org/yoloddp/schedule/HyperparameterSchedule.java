@@ -54,7 +54,8 @@ public interface HyperparameterSchedule {
      * One learning rate for all groups, the momentum that it gives, constant accumulation.
      *
      * @param rate the learning rate
-     * @param accumulate how many batches one optimizer step is made from
+     * @param accumulate how many batches one optimizer step is made from, their gradients being
+     *     summed, as {@link Hyperparameters#accumulate} says
      * @return the schedule
      * @throws org.yoloddp.error.ConfigurationException if accumulate is below 1
      */

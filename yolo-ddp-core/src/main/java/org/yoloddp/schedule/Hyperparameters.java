@@ -7,7 +7,9 @@ import java.util.Arrays;
  *
  * @param learningRates the learning rate of each parameter group, in the optimizer's order
  * @param momentum the momentum, or NaN for the optimizer's own
- * @param accumulate how many batches the gradients of one optimizer step are summed over
+ * @param accumulate how many batches the gradients of one optimizer step are summed over: summed,
+ *     not averaged, so a loss that is a mean over the batch has to be scaled; what has come
+ *     together at the end of an epoch is applied
  */
 public record Hyperparameters(double[] learningRates, double momentum, int accumulate) {
 

@@ -2,7 +2,9 @@ package org.yoloddp.schedule;
 
 import java.util.Locale;
 
-/** A length of training, in epochs or in steps; it becomes steps when the plan is known. */
+/**
+ * A length of training, in epochs or in steps; it becomes steps when the plan is known. Immutable.
+ */
 public final class Span {
 
     private final double length;

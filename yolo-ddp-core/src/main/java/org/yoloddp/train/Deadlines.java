@@ -8,7 +8,7 @@ import org.yoloddp.error.ConfigurationException;
  * How long each kind of wait may take. Immutable.
  *
  * @param collective until a collective has ended on all ranks; default 10 minutes
- * @param data until the next batch is there; default 5 minutes
+ * @param data until the next batch of images is there; default 5 minutes
  * @param shutdown until the threads of the ranks have ended after a failure; default 30 seconds
  */
 public record Deadlines(Duration collective, Duration data, Duration shutdown) {

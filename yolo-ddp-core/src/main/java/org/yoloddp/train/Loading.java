@@ -3,7 +3,8 @@ package org.yoloddp.train;
 import org.yoloddp.error.ConfigurationException;
 
 /**
- * How batches are loaded. Immutable.
+ * How batches of images are loaded. Immutable. Data sets of DJL are read without it, on the thread
+ * of the rank.
  *
  * @param workers threads that load for one rank; 0, the default, lets the data decide
  * @param prefetch batches that are ready ahead of the step; default 2

@@ -4,7 +4,8 @@ import ai.djl.ndarray.NDList;
 import ai.djl.training.evaluator.Evaluator;
 
 /**
- * A figure that can be computed in parts and merged over ranks.
+ * A figure that can be computed in parts and merged over ranks. One object serves all ranks of a
+ * JVM at once, each on its own thread, hence what changes belongs into the state.
  *
  * @param <S> the state; immutable, or never shared
  */
@@ -30,7 +31,7 @@ public interface Metric<S> {
      * @param state the state so far
      * @param labels the labels of the batch
      * @param predictions what the block made of its data, in evaluation mode
-     * @return the state with the batch
+     * @return the state with the batch; arrays of the batch are freed after the call
      */
     S update(S state, NDList labels, NDList predictions);
 

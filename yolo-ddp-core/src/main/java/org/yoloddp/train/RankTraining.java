@@ -67,7 +67,7 @@ final class RankTraining implements AutoCloseable {
         this.averaged = AveragedModel.create(settings, rank, model);
         this.loop = new EpochLoop(settings, rank, model, replica, averaged, cancelled, position);
         this.validation = settings.task().createValidation(rank, averaged.model().block());
-        this.stopping = new EarlyStopping(settings.patience());
+        this.stopping = EarlyStopping.create(settings.patience(), validation.isPresent());
     }
 
     /** Initialises rank 0 before the others: torch's generator is shared by all threads. */

@@ -1,5 +1,6 @@
 package org.yoloddp.train;
 
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -61,6 +62,6 @@ final class RunningLosses {
         for (int i = 0; i < totals.length; i++) {
             means.put(terms.get(i), totals[i] / count);
         }
-        return means;
+        return Collections.unmodifiableMap(means);
     }
 }

@@ -13,7 +13,7 @@ import java.util.Map;
  * @param losses the mean of each term over the epoch so far, on rank 0
  * @param learningRates the learning rate of each parameter group
  * @param gradientNorm the norm before clipping; NaN where no step was taken or nothing is clipped
- * @param millis how long the batch took
+ * @param millis milliseconds since the batch before, the wait for data included
  */
 public record StepReport(
         long step,

@@ -1,8 +1,8 @@
 package org.yoloddp.train;
 
 /**
- * Watches a training. Called on one thread of rank 0, in order; an exception ends the training on
- * all ranks and is thrown by {@code train()}.
+ * Watches a training. Called on the thread of rank 0, in the order of adding; the training waits
+ * meanwhile. An exception ends the training on all ranks and is thrown by {@code train()}.
  */
 public interface TrainingObserver {
 

@@ -10,9 +10,10 @@ import java.util.List;
  * @param steps the number of batches on each rank
  * @param epochs every finished epoch
  * @param imagesPerSecond samples of all ranks per second of training, validation excluded
- * @param stepMillisMedian the median duration of a batch on rank 0
- * @param stepMillisP95 the 95th percentile of it
- * @param commExposedMillis the median time that a step on rank 0 waited for communication
+ * @param stepMillisMedian the median duration of a batch on rank 0, in milliseconds
+ * @param stepMillisP95 the 95th percentile of it, in milliseconds
+ * @param commExposedMillis the median of the milliseconds that a step on rank 0 waited for
+ *     communication
  * @param parametersSha256 for each rank the SHA-256 of its parameters: little-endian bytes in
  *     state-dict order, not averaged
  * @param buffersSha256 for each rank the SHA-256 of its buffers after their last broadcast
@@ -40,7 +41,8 @@ public record TrainingReport(
     }
 
     /**
-     * Returns the largest value of a validation metric.
+     * Returns the largest value of a validation metric, also where smaller would be better, as for
+     * losses.
      *
      * @param metric the name, such as {@code mAP50}
      * @return the value in the epoch where it was largest; NaN if it was never computed

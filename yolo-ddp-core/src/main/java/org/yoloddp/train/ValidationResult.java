@@ -1,5 +1,6 @@
 package org.yoloddp.train;
 
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -21,7 +22,7 @@ public record ValidationResult(
      * @param byClass the same by class name
      */
     public ValidationResult {
-        metrics = new LinkedHashMap<>(metrics);
-        byClass = new LinkedHashMap<>(byClass);
+        metrics = Collections.unmodifiableMap(new LinkedHashMap<>(metrics));
+        byClass = Collections.unmodifiableMap(new LinkedHashMap<>(byClass));
     }
 }

@@ -136,7 +136,7 @@ class DetectionTrainingDataTest {
 
     private static List<float[]> samples(
             long seed, int epoch, int batchSize, Loading loading, int... indices) {
-        Transform transform = Transforms.yolov5Train(64, Augmentation.defaults());
+        ImageTransform transform = Transforms.yolov5Train(64, Augmentation.defaults());
         DetectionTrainingData data =
                 new DetectionTrainingData(shapes.split("train"), 64, transform);
         List<float[]> result = new ArrayList<>();

@@ -76,7 +76,7 @@ class NonMaxSuppressionTest {
                 .containsExactly(
                         new Detection(40, 40, 60, 60, .9f, 0),
                         new Detection(40, 40, 60, 60, .8f, 1));
-        assertThat(nms.agnostic(true).apply(rows, 7))
+        assertThat(nms.withAgnostic(true).apply(rows, 7))
                 .containsExactly(new Detection(40, 40, 60, 60, .9f, 0));
     }
 
@@ -89,7 +89,7 @@ class NonMaxSuppressionTest {
         }
 
         List<Detection> all =
-                NonMaxSuppression.forDetection().maxDetections(100_000).apply(rows, 6);
+                NonMaxSuppression.forDetection().withMaxDetections(100_000).apply(rows, 6);
 
         assertThat(all).hasSize(30_000);
         assertThat(all.get(0).confidence()).isCloseTo(.7f, within(1e-4f));
@@ -105,13 +105,13 @@ class NonMaxSuppressionTest {
     void thresholdsOutsideTheirRangeAreRefused() {
         NonMaxSuppression nms = NonMaxSuppression.forDetection();
 
-        assertThatThrownBy(() -> nms.confidence(1.5))
+        assertThatThrownBy(() -> nms.withConfidence(1.5))
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessage("confidence must be from 0 to 1, but is 1.5");
-        assertThatThrownBy(() -> nms.iou(Double.NaN))
+        assertThatThrownBy(() -> nms.withIou(Double.NaN))
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessage("iou must be from 0 to 1, but is NaN");
-        assertThatThrownBy(() -> nms.maxDetections(0))
+        assertThatThrownBy(() -> nms.withMaxDetections(0))
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessage("maxDetections must be 1 or more, but is 0");
     }
@@ -124,16 +124,16 @@ class NonMaxSuppressionTest {
         static NonMaxSuppression settings(JsonObject c) {
             NonMaxSuppression nms =
                     NonMaxSuppression.forDetection()
-                            .confidence(c.get("conf_thres").getAsDouble())
-                            .iou(c.get("iou_thres").getAsDouble())
-                            .multiLabel(c.has("multi_label"))
-                            .agnostic(c.has("agnostic"));
+                            .withConfidence(c.get("conf_thres").getAsDouble())
+                            .withIou(c.get("iou_thres").getAsDouble())
+                            .withMultiLabel(c.has("multi_label"))
+                            .withAgnostic(c.has("agnostic"));
             if (c.has("max_det")) {
-                nms = nms.maxDetections(c.get("max_det").getAsInt());
+                nms = nms.withMaxDetections(c.get("max_det").getAsInt());
             }
             if (c.has("classes")) {
                 nms =
-                        nms.classes(
+                        nms.withClasses(
                                 c.getAsJsonArray("classes").asList().stream()
                                         .mapToInt(JsonElement::getAsInt)
                                         .toArray());

@@ -37,7 +37,7 @@ class TransformsTest {
 
     @Test
     void transformsAreAppliedInOrderAndDrawFromTheContext() {
-        Transform both = Transforms.letterbox(4, 2, true).then(Transforms.flipLeftRight(.5));
+        ImageTransform both = Transforms.letterbox(4, 2, true).then(Transforms.flipLeftRight(.5));
         int mirrored = 0;
         for (int i = 0; i < 200; i++) {
             ImageSample result = both.apply(SAMPLE, context(DetectionTrainingData.random(1, 0, i)));

@@ -84,12 +84,12 @@ final class DetectCommand implements Callable<Integer> {
         List<Path> images = ImageSource.list(source);
         NonMaxSuppression suppression =
                 NonMaxSuppression.forDetection()
-                        .confidence(confidence)
-                        .iou(iou)
-                        .maxDetections(mostDetections)
-                        .agnostic(agnostic);
+                        .withConfidence(confidence)
+                        .withIou(iou)
+                        .withMaxDetections(mostDetections)
+                        .withAgnostic(agnostic);
         if (classes != null) {
-            suppression = suppression.classes(classes);
+            suppression = suppression.withClasses(classes);
         }
         try (YoloV5Detector detector =
                 YoloV5Detector.builder()

@@ -79,9 +79,9 @@ final class ValCommand implements Callable<Integer> {
             requireSameClasses(dataset.classNames(), detector.names());
             NonMaxSuppression suppression =
                     NonMaxSuppression.forValidation()
-                            .confidence(confidence)
-                            .iou(iou)
-                            .maxDetections(mostDetections);
+                            .withConfidence(confidence)
+                            .withIou(iou)
+                            .withMaxDetections(mostDetections);
             DetectionMetrics metrics = validate(detector, dataset.split(part), suppression);
             ClassTable.lines(metrics).forEach(console::print);
         }

@@ -6,7 +6,7 @@ package org.yoloddp.detection;
  * the number of loader threads or ranks.
  */
 @FunctionalInterface
-public interface Transform {
+public interface ImageTransform {
 
     /**
      * Transforms a sample.
@@ -23,7 +23,7 @@ public interface Transform {
      * @param next what comes after
      * @return both in one
      */
-    default Transform then(Transform next) {
+    default ImageTransform then(ImageTransform next) {
         return (sample, context) -> next.apply(apply(sample, context), context);
     }
 }
