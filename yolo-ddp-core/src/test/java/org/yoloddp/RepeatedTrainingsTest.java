@@ -23,9 +23,14 @@ class RepeatedTrainingsTest {
         assumeThat(Files.exists(Path.of("/proc/self/fd"))).as("/proc tells what is held").isTrue();
         String output =
                 JavaProcess.of(RepeatedTrainings.class)
-                        // a heap that doesn't grow, so that what grows is native
+                        // a heap that doesn't grow and no compiler that works in the
+                        // background, so that what grows is ours; glibc's own thresholds, so that
+                        // what is freed is given back
                         .jvm("-Xms96m", "-Xmx96m", "-XX:+AlwaysPreTouch")
+                        .jvm("-XX:TieredStopAtLevel=1")
                         .env("MALLOC_ARENA_MAX", "1")
+                        .env("MALLOC_MMAP_THRESHOLD_", "131072")
+                        .env("MALLOC_TRIM_THRESHOLD_", "131072")
                         .timeout(Duration.ofSeconds(110))
                         .run()
                         .output();
