@@ -90,7 +90,6 @@ final class EpochLoop implements AutoCloseable {
                 images += (long) result.samples() * rank.worldSize();
                 long now = System.nanoTime();
                 double millis = (now - last) / 1e6;
-                last = now;
                 stepMillis.add(millis);
                 StepReport report =
                         new StepReport(
@@ -104,6 +103,7 @@ final class EpochLoop implements AutoCloseable {
                                 result.gradientNorm(),
                                 millis);
                 observers.tell(o -> o.onStep(report));
+                last = System.nanoTime();
             }
         }
         double elapsed = (System.nanoTime() - start) / 1e9;
