@@ -42,8 +42,7 @@ class FineTuningTest {
                                 OptimizerSpec.sgd()
                                         .momentum(.937)
                                         .nesterov()
-                                        .weightDecay(
-                                                YoloV5Schedule.scaledWeightDecay(5e-4, BATCH)))
+                                        .weightDecay(YoloV5Schedule.scaledWeightDecay(5e-4, BATCH)))
                         .optSchedule(YoloV5Schedule.forBatchSize(BATCH))
                         .optClipNorm(10)
                         .optWeightAverage(.9999)
