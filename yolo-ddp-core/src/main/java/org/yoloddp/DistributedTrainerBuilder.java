@@ -79,7 +79,9 @@ public final class DistributedTrainerBuilder {
     /**
      * Sets how each rank makes its block.
      *
-     * @param value makes a new block for each rank
+     * @param value makes a new block in each call, and is called once per rank, and again for
+     *     averaged weights and for {@link DistributedTrainer#newModel}; the training owns its
+     *     arrays
      * @return this builder
      */
     public DistributedTrainerBuilder setBlock(RankFactory<Block> value) {

@@ -6,9 +6,12 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.training.dataset.RandomAccessDataset;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.WeakHashMap;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.train.DatasetSource;
@@ -141,12 +144,28 @@ record PlainTask(
             }
             DatasetSource data = new DatasetSource(training);
             return new PlainTask(
-                    ready == null ? block : rank -> initialised(ready, data, rank),
+                    block != null ? distinct(block) : rank -> initialised(ready, data, rank),
                     data,
                     loss,
                     validation == null ? null : new DatasetSource(validation),
                     List.copyOf(metrics),
                     ready != null);
+        }
+
+        /** Refuses a factory that hands out one block twice: two owners would train it. */
+        private static RankFactory<Block> distinct(RankFactory<Block> factory) {
+            Set<Block> made =
+                    Collections.synchronizedSet(Collections.newSetFromMap(new WeakHashMap<>()));
+            return rank -> {
+                Block block = factory.create(rank);
+                if (!made.add(block)) {
+                    throw new ConfigurationException(
+                            "the factory given to setBlock returned one block twice, but each rank,"
+                                    + " each training and the average of the weights need their own:"
+                                    + " make the block inside the factory");
+                }
+                return block;
+            };
         }
 
         /** Initialises a given block so that it outlives the training. */

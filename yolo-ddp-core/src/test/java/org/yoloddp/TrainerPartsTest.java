@@ -196,6 +196,19 @@ class TrainerPartsTest {
     }
 
     @Test
+    void aFactoryThatReturnsOneBlockTwiceIsRefused() {
+        Block shared = Toy.net();
+        try (DistributedTrainer trainer = toy.builder().setBlock(rank -> shared).build()) {
+            assertThatThrownBy(trainer::train)
+                    .isInstanceOf(ConfigurationException.class)
+                    .hasMessage(
+                            "the factory given to setBlock returned one block twice, but each rank,"
+                                    + " each training and the average of the weights need their"
+                                    + " own: make the block inside the factory");
+        }
+    }
+
+    @Test
     void aReadyBlockIsTrainedItselfAndOutlivesTheTrainer(@TempDir Path folder) {
         Block block = Toy.net();
         try (NDManager manager = NDManager.newBaseManager()) {

@@ -10,8 +10,10 @@ import org.yoloddp.natives.Natives;
 /**
  * Starts the bridge: DJL's PyTorch engine and the binding, on one libtorch.
  *
- * <p>Every other class of this package starts it when it is first used. Call it early, before other
- * code uses DJL or JavaCPP, to decide which libtorch is taken.
+ * <p>Every other class of this package starts it when it is first used. An application that starts
+ * DJL first gets the same libtorch, unless it has chosen another or the machine has CUDA ({@link
+ * org.yoloddp.natives.SharedTorchEngineProvider}). Call it before other code uses DJL or JavaCPP to
+ * be sure which libtorch is taken. Thread-safe.
  */
 public final class TorchRuntime {
 

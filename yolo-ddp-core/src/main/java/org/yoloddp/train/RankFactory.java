@@ -9,7 +9,8 @@ package org.yoloddp.train;
 public interface RankFactory<T> {
 
     /**
-     * Makes the instance of one rank; called on the thread of that rank.
+     * Makes the instance of one rank. Called on the thread of that rank; for blocks once more if
+     * weights are averaged, and on the caller's thread by {@code newModel}.
      *
      * @param context the rank
      * @return a new instance that no other rank shares

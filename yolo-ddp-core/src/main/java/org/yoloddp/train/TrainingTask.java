@@ -14,7 +14,9 @@ import org.yoloddp.optim.ParameterGroup;
 public interface TrainingTask {
 
     /**
-     * Makes the block of one rank. Rank 0's weights are broadcast afterwards.
+     * Makes the block of one rank. Rank 0's weights are broadcast afterwards. Called on the thread
+     * of the rank, once more if weights are averaged, and on the caller's thread by {@code
+     * newModel}.
      *
      * @param rank the rank
      * @return a new block, whose arrays the training owns from now on; the trainer initialises it
