@@ -86,6 +86,10 @@ public final class DistributedTrainer implements AutoCloseable {
         TrainingRun started =
                 TrainingRun.start(
                         settings, () -> world.connect(settings.deadlines(), threadsPerRank));
+        if (run != null) {
+            // It is over, but may not have said so yet.
+            run.awaitEnd();
+        }
         freeWeights();
         run = started;
         return started;
@@ -167,17 +171,25 @@ public final class DistributedTrainer implements AutoCloseable {
         weights = null;
     }
 
-    /** Cancels a running training, waits for its end, and frees the weights; idempotent. */
+    /**
+     * Cancels a running training, waits for its end, and frees the weights; idempotent.
+     *
+     * @throws IllegalStateException if called by a thread of the training, such as by an observer
+     */
     @Override
-    public synchronized void close() {
-        if (closed) {
-            return;
+    public void close() {
+        TrainingRun last;
+        synchronized (this) {
+            closed = true;
+            last = run;
         }
-        closed = true;
-        if (run != null) {
-            run.cancel();
-            run.awaitEnd();
+        if (last != null) {
+            last.cancel();
+            // Observers may use this trainer meanwhile, so no lock is held.
+            last.awaitEnd();
         }
-        freeWeights();
+        synchronized (this) {
+            freeWeights();
+        }
     }
 }

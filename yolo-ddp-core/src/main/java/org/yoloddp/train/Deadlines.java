@@ -7,11 +7,17 @@ import org.yoloddp.error.ConfigurationException;
 /**
  * How long each kind of wait may take. Immutable.
  *
+ * <p>After a cancel, a training whose ranks make no progress for as long as {@code collective} and
+ * {@code shutdown} together is given up.
+ *
  * @param collective until a collective has ended on all ranks; default 10 minutes
  * @param data until the next batch of images is there; default 5 minutes
  * @param shutdown until the threads of the ranks have ended after a failure; default 30 seconds
  */
 public record Deadlines(Duration collective, Duration data, Duration shutdown) {
+
+    /** Two of them fit into a long of nanoseconds. */
+    private static final Duration LONGEST = Duration.ofDays(36_500);
 
     /**
      * Checks the durations.
@@ -19,7 +25,7 @@ public record Deadlines(Duration collective, Duration data, Duration shutdown) {
      * @param collective until a collective has ended on all ranks
      * @param data until the next batch is there
      * @param shutdown until the threads of the ranks have ended after a failure
-     * @throws ConfigurationException if one is not positive
+     * @throws ConfigurationException if one is not positive, or above 36500 days
      */
     public Deadlines {
         positive("collective", collective);
@@ -71,6 +77,16 @@ public record Deadlines(Duration collective, Duration data, Duration shutdown) {
         if (value.isZero() || value.isNegative()) {
             throw new ConfigurationException(
                     "the deadline '" + name + "' is " + value + ", but has to be positive");
+        }
+        if (value.compareTo(LONGEST) > 0) {
+            throw new ConfigurationException(
+                    "the deadline '"
+                            + name
+                            + "' is "
+                            + value
+                            + ", but may be "
+                            + LONGEST.toDays()
+                            + " days at most");
         }
     }
 }

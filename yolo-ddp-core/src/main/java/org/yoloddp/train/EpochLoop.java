@@ -131,6 +131,11 @@ final class EpochLoop implements AutoCloseable {
         }
     }
 
+    /** Frees what is kept for a backward; none is pending between epochs. */
+    void releaseGraph() {
+        step.releaseGraph();
+    }
+
     TrainingReport report(TrainingReport.Outcome outcome, List<EpochReport> epochs) {
         ReplicaHashes hashes = replica.hashes(iteration);
         return new TrainingReport(

@@ -1,5 +1,6 @@
 package org.yoloddp.train;
 
+import org.jspecify.annotations.Nullable;
 import org.yoloddp.error.YoloDdpException;
 
 /** What a failed rank throws, and what the caller of a training sees of it. */
@@ -12,23 +13,47 @@ final class Failures {
 
         private static final long serialVersionUID = 1L;
 
-        ObserverFailure(RuntimeException cause) {
-            super("an observer failed: " + cause, cause);
+        private final transient Throwable original;
+
+        ObserverFailure(Throwable original) {
+            super("an observer failed: " + original, original);
+            this.original = original;
         }
     }
 
-    /** Rethrows the failure of a training on the thread of its caller. */
-    static RuntimeException rethrow(Throwable failure) {
-        if (failure instanceof ObserverFailure observer
-                && observer.getCause() instanceof RuntimeException original) {
-            throw original;
+    /**
+     * Returns what the caller of a training sees: the exception of an observer as it was thrown.
+     */
+    static Throwable unwrap(Throwable failure) {
+        return failure instanceof ObserverFailure observer ? observer.original : failure;
+    }
+
+    /** Keeps a later failure beside the first one. */
+    static Throwable add(@Nullable Throwable first, Throwable later) {
+        if (first == null) {
+            return later;
         }
-        if (failure instanceof RuntimeException runtime) {
-            throw runtime;
+        if (first != later) {
+            first.addSuppressed(later);
         }
-        if (failure instanceof Error error) {
-            throw error;
+        return first;
+    }
+
+    /** Closes something after a failure. */
+    static void closeAfter(Throwable failure, AutoCloseable closed) {
+        try {
+            closed.close();
+        } catch (Throwable t) {
+            add(failure, t);
         }
-        throw new IllegalStateException("a rank threw a checked exception", failure);
+    }
+
+    /**
+     * Throws any exception as it is; it is checked only if an observer threw it so, past the
+     * compiler.
+     */
+    @SuppressWarnings("unchecked")
+    static <E extends Throwable> RuntimeException rethrow(Throwable failure) throws E {
+        throw (E) failure;
     }
 }

@@ -4,7 +4,16 @@ import java.util.List;
 import java.util.function.Consumer;
 
 /** The observers of a training; none on ranks other than the first. */
-record Observers(List<TrainingObserver> list) {
+final class Observers {
+
+    private final List<TrainingObserver> list;
+
+    /** How many have been told of the end; they aren't told of a failure. */
+    private int ended;
+
+    private Observers(List<TrainingObserver> list) {
+        this.list = list;
+    }
 
     static Observers of(TrainingSettings settings, RankContext rank) {
         return new Observers(rank.isFirst() ? settings.observers() : List.of());
@@ -12,21 +21,32 @@ record Observers(List<TrainingObserver> list) {
 
     void tell(Consumer<TrainingObserver> event) {
         for (TrainingObserver observer : list) {
-            try {
-                event.accept(observer);
-            } catch (RuntimeException e) {
-                throw new Failures.ObserverFailure(e);
-            }
+            tell(observer, event);
+        }
+    }
+
+    private static void tell(TrainingObserver observer, Consumer<TrainingObserver> event) {
+        try {
+            event.accept(observer);
+        } catch (Throwable t) {
+            throw new Failures.ObserverFailure(t);
+        }
+    }
+
+    void tellEnd(TrainingReport report) {
+        for (TrainingObserver observer : list) {
+            ended++;
+            tell(observer, o -> o.onEnd(report));
         }
     }
 
     /** Tells of a failure; what an observer throws now is kept beside it. */
     void tellFailure(Throwable cause) {
-        for (TrainingObserver observer : list) {
+        for (TrainingObserver observer : list.subList(ended, list.size())) {
             try {
                 observer.onFailure(cause);
-            } catch (RuntimeException e) {
-                cause.addSuppressed(e);
+            } catch (Throwable t) {
+                Failures.add(cause, t);
             }
         }
     }

@@ -23,8 +23,8 @@ public final class RankThreadLeftException extends YoloDdpException {
                         .collect(
                                 Collectors.joining(
                                         "; ",
-                                        "threads that didn't end within the shutdown deadline are"
-                                                + " left behind as daemons, with their memory: ",
+                                        "threads of ranks that didn't end in time are left behind as"
+                                                + " daemons, with their memory: ",
                                         "")));
     }
 

@@ -1,6 +1,7 @@
 package org.yoloddp.train;
 
 import ai.djl.engine.Engine;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -22,6 +23,7 @@ final class RankTraining implements AutoCloseable {
     private final TrainingSettings settings;
     private final RankContext rank;
     private final Observers observers;
+    private final StepPosition position;
     private final RankModel model;
     private final Replica replica;
     private final AveragedModel averaged;
@@ -31,21 +33,29 @@ final class RankTraining implements AutoCloseable {
     private final List<EpochReport> epochs = new ArrayList<>();
 
     /** Trains one rank; rank 0's observers are told of a failure before it is thrown. */
-    static RankResult run(TrainingSettings settings, RankPlace place, BooleanSupplier cancelled) {
+    static RankResult run(
+            TrainingSettings settings,
+            RankPlace place,
+            RankWatch watch,
+            BooleanSupplier cancelled) {
         TorchRuntime.start();
         TorchRuntime.setThreads(place.threads());
         NDManager manager = NDManager.newBaseManager(place.device());
         RankContext rank = place.context(manager, settings);
         Observers observers = Observers.of(settings, rank);
-        StepPosition position = new StepPosition(place.communicator());
+        StepPosition position = new StepPosition(place.communicator(), watch);
         try (GradMode gradients = GradMode.enabled();
                 RankTraining training =
                         new RankTraining(settings, rank, observers, cancelled, position)) {
             return training.train();
         } catch (Throwable t) {
-            Throwable failure = position.explain(t, rank);
-            observers.tellFailure(failure);
-            manager.close();
+            Throwable failure = Failures.unwrap(position.explain(t, rank));
+            try {
+                // The others end at once, however long the observers take.
+                observers.tellFailure(watch.failed(failure));
+            } finally {
+                Failures.closeAfter(failure, manager);
+            }
             throw Failures.rethrow(failure);
         }
     }
@@ -59,6 +69,7 @@ final class RankTraining implements AutoCloseable {
         this.settings = settings;
         this.rank = rank;
         this.observers = observers;
+        this.position = position;
         this.model = createModel();
         model.requireGradients();
         this.replica =
@@ -107,7 +118,7 @@ final class RankTraining implements AutoCloseable {
         }
         averaged.synchronise(replica);
         TrainingReport report = loop.report(outcome, epochs);
-        observers.tell(o -> o.onEnd(report));
+        observers.tellEnd(report);
         TrainedWeights weights = new TrainedWeights(averaged.model(), rank, settings.task());
         return new RankResult(rank.rank(), report, weights);
     }
@@ -147,9 +158,15 @@ final class RankTraining implements AutoCloseable {
         return found.run(
                 new ValidationContext(
                         rank,
-                        averaged.model()::predict,
+                        this::predict,
                         settings.batchSize() / rank.worldSize(),
                         settings.loading()));
+    }
+
+    private NDList predict(NDList data) {
+        position.progress();
+        loop.releaseGraph();
+        return averaged.model().predict(data);
     }
 
     /** Frees what lives outside the rank's manager. */

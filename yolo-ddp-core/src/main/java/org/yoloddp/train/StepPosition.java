@@ -9,17 +9,25 @@ import org.yoloddp.error.YoloDdpException;
 final class StepPosition {
 
     private final Communicator communicator;
+    private final RankWatch watch;
     private long step = -1;
     private String operation = "preparing";
 
-    StepPosition(Communicator communicator) {
+    StepPosition(Communicator communicator, RankWatch watch) {
         this.communicator = communicator;
+        this.watch = watch;
     }
 
     void at(long atStep, String atOperation) {
         step = atStep;
         operation = atOperation;
         communicator.progress(atOperation, atStep);
+        watch.progress();
+    }
+
+    /** Notes that what is going on at this step isn't stuck. */
+    void progress() {
+        watch.progress();
     }
 
     /** Says of a failure where it happened, unless it says so itself. */

@@ -3,6 +3,9 @@ package org.yoloddp.train;
 /**
  * Watches a training. Called on the thread of rank 0, in the order of adding; the training waits
  * meanwhile. An exception ends the training on all ranks and is thrown by {@code train()}.
+ *
+ * <p>Each observer is told of the end once: by {@link #onEnd} or by {@link #onFailure}. Only when
+ * rank 0's thread hangs is it told of neither.
  */
 public interface TrainingObserver {
 
@@ -36,16 +39,17 @@ public interface TrainingObserver {
     default void onValidation(int epoch) {}
 
     /**
-     * After a training that ended as planned or was cancelled; not after a failure.
+     * After a training that ended as planned or was cancelled; not after a failure. One that throws
+     * here fails the training, which only those observers are told of that come after it.
      *
      * @param report the training
      */
     default void onEnd(TrainingReport report) {}
 
     /**
-     * After a failure, for closing what is open.
+     * After a failure, for closing what is open; also after one that came before {@link #onStart}.
      *
-     * @param cause why the training failed
+     * @param cause why the training failed, as {@code train()} throws it
      */
     default void onFailure(Throwable cause) {}
 }

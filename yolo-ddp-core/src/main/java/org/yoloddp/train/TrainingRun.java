@@ -20,15 +20,13 @@ public final class TrainingRun {
     private static final long POLL_MILLIS = 50;
 
     private final TrainingSettings settings;
-    private final List<RankPlace> places;
-    private final RankThreads<RankResult> ranks;
+    private final RankThreads ranks;
     private final CompletableFuture<RankResult> outcome = new CompletableFuture<>();
     private volatile boolean cancelled;
 
     private TrainingRun(TrainingSettings settings, List<RankPlace> places) {
         this.settings = settings;
-        this.places = List.copyOf(places);
-        this.ranks = new RankThreads<>(this.places, this::train);
+        this.ranks = new RankThreads(List.copyOf(places), this::train);
     }
 
     /**
@@ -47,37 +45,42 @@ public final class TrainingRun {
         TrainingRun run;
         try {
             run = new TrainingRun(settings, places.get());
+            Thread supervisor = new Thread(run::supervise, "yolo-ddp-supervisor");
+            supervisor.setDaemon(true);
+            supervisor.start();
         } catch (Throwable t) {
             ACTIVE.set(false);
             throw t;
         }
-        Thread supervisor = new Thread(run::supervise, "yolo-ddp-supervisor");
-        supervisor.setDaemon(true);
-        supervisor.start();
         return run;
     }
 
-    private RankResult train(RankPlace place) {
-        return RankTraining.run(settings, place, () -> cancelled);
+    private RankResult train(RankPlace place, RankWatch watch) {
+        return RankTraining.run(settings, place, watch, () -> cancelled);
     }
 
     private void supervise() {
-        int threadsBefore = TorchRuntime.threads();
-        Throwable failure;
+        Throwable failure = null;
         try {
-            ranks.start();
-            awaitRanks();
-            failure = ranks.failure();
+            int threadsBefore = TorchRuntime.threads();
+            try {
+                ranks.start();
+                awaitRanks();
+            } finally {
+                failure = ranks.close();
+                TorchRuntime.setThreads(threadsBefore);
+            }
         } catch (Throwable t) {
-            failure = t;
+            failure = Failures.add(failure, t);
         }
-        places.forEach(place -> place.communicator().close());
-        TorchRuntime.setThreads(threadsBefore);
+        // Whoever sees the outcome may start the next training.
         ACTIVE.set(false);
         if (failure == null) {
             finish(ranks.results());
         } else {
-            ranks.results().forEach(RankResult::close);
+            for (RankResult result : ranks.results()) {
+                Failures.closeAfter(failure, result);
+            }
             outcome.completeExceptionally(failure);
         }
     }
@@ -86,10 +89,19 @@ public final class TrainingRun {
     private void awaitRanks() throws InterruptedException {
         Deadlines deadlines = settings.deadlines();
         long failedAt = 0;
+        long cancelledAt = 0;
         while (!ranks.await(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
+            long now = System.nanoTime();
             if (ranks.rootCause() != null) {
-                failedAt = failedAt == 0 ? System.nanoTime() : failedAt;
-                if (System.nanoTime() - failedAt > deadlines.shutdown().toNanos()) {
+                failedAt = failedAt == 0 ? now : failedAt;
+                if (now - failedAt > deadlines.shutdown().toNanos()) {
+                    return;
+                }
+            } else if (cancelled) {
+                cancelledAt = cancelledAt == 0 ? now : cancelledAt;
+                long stuck = Math.min(now - cancelledAt, now - ranks.lastProgress());
+                // What other ranks wait for a collective has failed by then; a single rank hangs.
+                if (stuck > deadlines.collective().plus(deadlines.shutdown()).toNanos()) {
                     return;
                 }
             }
@@ -135,7 +147,8 @@ public final class TrainingRun {
      */
     public TrainingReport result(Duration deadline) throws InterruptedException {
         try {
-            return outcome.get(deadline.toNanos(), TimeUnit.NANOSECONDS).report();
+            return outcome.get(TimeUnit.NANOSECONDS.convert(deadline), TimeUnit.NANOSECONDS)
+                    .report();
         } catch (TimeoutException e) {
             throw new StillRunningException(deadline);
         } catch (ExecutionException e) {
@@ -169,11 +182,21 @@ public final class TrainingRun {
         }
     }
 
-    /** Waits for the end, whatever it is, after which all ranks are gone. */
+    /**
+     * Waits for the end, whatever it is, after which all ranks are gone but those that hang.
+     *
+     * @throws IllegalStateException if a rank of this training waits, such as in an observer
+     */
     public void awaitEnd() {
+        if (ranks.contains(Thread.currentThread())) {
+            throw new IllegalStateException(
+                    "a thread of a training can't wait for that training's end, such as by closing"
+                            + " the trainer in an observer: call cancel() of the TrainingRun there,"
+                            + " and close the trainer after train()");
+        }
         try {
             join();
-        } catch (RuntimeException | Error e) {
+        } catch (Throwable e) {
             // whoever called result or join learns of it
         }
     }

@@ -128,6 +128,10 @@ final class TrainingStep implements AutoCloseable {
         return settings.precision().toFloat32(predictions);
     }
 
+    void releaseGraph() {
+        graphMemory.release();
+    }
+
     double[] learningRates() {
         return learningRates;
     }
