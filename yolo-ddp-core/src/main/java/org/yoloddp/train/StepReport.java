@@ -24,4 +24,34 @@ public record StepReport(
         Map<String, Double> losses,
         double[] learningRates,
         double gradientNorm,
-        double millis) {}
+        double millis) {
+
+    /**
+     * Copies what could be changed.
+     *
+     * @param step the number of the batch since the start of the training, from 0
+     * @param epoch the epoch, from 0
+     * @param batch the number of the batch in the epoch, from 0
+     * @param batches the number of batches in the epoch
+     * @param images the samples that all ranks together have seen in this epoch
+     * @param losses the mean of each term over the epoch so far, on rank 0
+     * @param learningRates the learning rate of each parameter group
+     * @param gradientNorm the norm before clipping; NaN where no step was taken or nothing is
+     *     clipped
+     * @param millis how long the batch took
+     */
+    public StepReport {
+        losses = Copies.of(losses);
+        learningRates = learningRates.clone();
+    }
+
+    /**
+     * Returns the learning rate of each parameter group.
+     *
+     * @return a copy
+     */
+    @Override
+    public double[] learningRates() {
+        return learningRates.clone();
+    }
+}

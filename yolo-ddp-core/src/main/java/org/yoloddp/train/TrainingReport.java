@@ -30,6 +30,27 @@ public record TrainingReport(
         List<String> parametersSha256,
         List<String> buffersSha256) {
 
+    /**
+     * Copies the lists.
+     *
+     * @param outcome how it ended
+     * @param worldSize the number of ranks
+     * @param steps the number of batches on each rank
+     * @param epochs every finished epoch
+     * @param imagesPerSecond samples of all ranks per second of training, validation excluded
+     * @param stepMillisMedian the median duration of a batch on rank 0
+     * @param stepMillisP95 the 95th percentile of it
+     * @param commExposedMillis the median time that a step on rank 0 waited for communication
+     * @param parametersSha256 for each rank the SHA-256 of its parameters: little-endian bytes in
+     *     state-dict order, not averaged
+     * @param buffersSha256 for each rank the SHA-256 of its buffers after their last broadcast
+     */
+    public TrainingReport {
+        epochs = List.copyOf(epochs);
+        parametersSha256 = List.copyOf(parametersSha256);
+        buffersSha256 = List.copyOf(buffersSha256);
+    }
+
     /** How a training ended. */
     public enum Outcome {
         /** All epochs were trained. */

@@ -1,6 +1,5 @@
 package org.yoloddp.train;
 
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -22,7 +21,9 @@ public record ValidationResult(
      * @param byClass the same by class name
      */
     public ValidationResult {
-        metrics = Collections.unmodifiableMap(new LinkedHashMap<>(metrics));
-        byClass = Collections.unmodifiableMap(new LinkedHashMap<>(byClass));
+        metrics = Copies.of(metrics);
+        Map<String, Map<String, Double>> copies = new LinkedHashMap<>();
+        byClass.forEach((name, values) -> copies.put(name, Copies.of(values)));
+        byClass = Copies.of(copies);
     }
 }
