@@ -7,6 +7,7 @@ import ai.djl.nn.Block;
 import ai.djl.training.dataset.RandomAccessDataset;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
@@ -117,6 +118,18 @@ record PlainTask(
             return ofParts(localRanks);
         }
 
+        private static void checkNames(List<Metric<?>> metrics) {
+            Set<String> names = new HashSet<>();
+            for (Metric<?> metric : metrics) {
+                if (!names.add(metric.name())) {
+                    throw new ConfigurationException(
+                            "two metrics are named '"
+                                    + metric.name()
+                                    + "', so one would hide the other: give each its own name");
+                }
+            }
+        }
+
         private TrainingTask ofParts(int localRanks) {
             Block ready = instance;
             if ((block == null && ready == null) || training == null || loss == null) {
@@ -143,6 +156,7 @@ record PlainTask(
                                         + " addMetric");
             }
             DatasetSource data = new DatasetSource(training);
+            checkNames(metrics);
             return new PlainTask(
                     block != null ? distinct(block) : rank -> initialised(ready, data, rank),
                     data,

@@ -118,7 +118,13 @@ final class BatchLoader implements AutoCloseable {
                             thread.setDaemon(true);
                             return thread;
                         });
-        submit();
+        try {
+            submit();
+        } catch (Throwable t) {
+            // out of memory for the first batches: nobody will close what wasn't made
+            threads.shutdownNow();
+            throw t;
+        }
     }
 
     private void submit() {

@@ -19,6 +19,7 @@ import org.yoloddp.torch.GradMode;
 public final class DatasetSource implements TrainingData {
 
     private final RandomAccessDataset dataset;
+    private boolean prepared;
 
     /**
      * Wraps a data set.
@@ -29,8 +30,17 @@ public final class DatasetSource implements TrainingData {
         this.dataset = dataset;
     }
 
+    /** Ranks ask at the same time, and preparing may mean to download. */
     @Override
-    public int size() {
+    public synchronized int size() {
+        if (!prepared) {
+            prepare();
+            prepared = true;
+        }
+        return Math.toIntExact(dataset.size());
+    }
+
+    private void prepare() {
         try {
             dataset.prepare();
         } catch (IOException e) {
@@ -38,7 +48,6 @@ public final class DatasetSource implements TrainingData {
         } catch (TranslateException e) {
             throw new IllegalStateException("the data set can't be prepared", e);
         }
-        return Math.toIntExact(dataset.size());
     }
 
     /**
@@ -84,23 +93,23 @@ public final class DatasetSource implements TrainingData {
 
     @Override
     public BatchStream open(BatchPlan plan) {
+        int[] indices = plan.indices();
         return new BatchStream() {
             private int next;
 
             @Override
             public TrainingBatch next(NDManager manager) {
-                int length = plan.indices().length;
-                if (next >= length) {
+                if (next >= indices.length) {
                     throw new NoSuchElementException("the epoch has no more batches");
                 }
                 int from = next;
-                next = Math.min(length, from + plan.batchSize());
-                return batch(manager, plan.indices(), from, next);
+                next = Math.min(indices.length, from + plan.batchSize());
+                return batch(manager, indices, from, next);
             }
 
             @Override
             public void close() {
-                next = plan.indices().length;
+                next = indices.length;
             }
         };
     }

@@ -77,6 +77,7 @@ final class EpochLoop implements AutoCloseable {
 
     Result run(int epoch, Observers observers) {
         BatchPlan plan = plan(epoch);
+        UnevenShardsException.checkBatches(epoch, plan.batches(), batchesPerEpoch);
         RunningLosses losses = new RunningLosses(loss.terms());
         StepFlags flags = StepFlags.NONE;
         long imagesBefore = images;
@@ -142,7 +143,7 @@ final class EpochLoop implements AutoCloseable {
                 outcome,
                 rank.worldSize(),
                 iteration,
-                List.copyOf(epochs),
+                epochs,
                 seconds == 0 ? 0 : images / seconds,
                 stepMillis.quantile(.5),
                 stepMillis.quantile(.95),

@@ -87,7 +87,9 @@ final class RankThreads {
                 }
                 reported = true;
             }
-            if (first != failure && !(failure instanceof CommunicationException)) {
+            // Not where all ranks found the same, or where one fails for the other.
+            if (!(failure instanceof CommunicationException)
+                    && !failure.toString().equals(first.toString())) {
                 LOG.warn("{} failed too, after another rank", thread.getName(), failure);
             }
             place.communicator().abort(failure);

@@ -4,7 +4,9 @@ import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
@@ -30,6 +32,7 @@ final class RankTraining implements AutoCloseable {
     private final EpochLoop loop;
     private final Optional<Validation> validation;
     private final EarlyStopping stopping;
+    private final Deque<AutoCloseable> opened = new ArrayDeque<>();
     private final List<EpochReport> epochs = new ArrayList<>();
 
     /** Trains one rank; rank 0's observers are told of a failure before it is thrown. */
@@ -70,15 +73,32 @@ final class RankTraining implements AutoCloseable {
         this.rank = rank;
         this.observers = observers;
         this.position = position;
-        this.model = createModel();
-        model.requireGradients();
-        this.replica =
-                Replica.create(
-                        rank.communicator(), model.state(), settings.reduction(), rank.manager());
-        this.averaged = AveragedModel.create(settings, rank, model);
-        this.loop = new EpochLoop(settings, rank, model, replica, averaged, cancelled, position);
-        this.validation = settings.task().createValidation(rank, averaged.model().block());
-        this.stopping = EarlyStopping.create(settings.patience(), validation.isPresent());
+        try {
+            this.model = createModel();
+            model.requireGradients();
+            this.replica =
+                    opened(
+                            Replica.create(
+                                    rank.communicator(),
+                                    model.state(),
+                                    settings.reduction(),
+                                    rank.manager()));
+            this.averaged = opened(AveragedModel.create(settings, rank, model));
+            this.loop =
+                    opened(
+                            new EpochLoop(
+                                    settings, rank, model, replica, averaged, cancelled, position));
+            this.validation = settings.task().createValidation(rank, averaged.model().block());
+            this.stopping = EarlyStopping.create(settings.patience(), validation.isPresent());
+        } catch (Throwable t) {
+            Failures.closeAfter(t, this);
+            throw t;
+        }
+    }
+
+    private <T extends AutoCloseable> T opened(T resource) {
+        opened.push(resource);
+        return resource;
     }
 
     /** Initialises rank 0 before the others: torch's generator is shared by all threads. */
@@ -169,11 +189,19 @@ final class RankTraining implements AutoCloseable {
         return averaged.model().predict(data);
     }
 
-    /** Frees what lives outside the rank's manager. */
+    /** Frees what lives outside the rank's manager, the last first. */
     @Override
     public void close() {
-        loop.close();
-        averaged.close();
-        replica.close();
+        Throwable failure = null;
+        while (!opened.isEmpty()) {
+            try {
+                opened.pop().close();
+            } catch (Throwable t) {
+                failure = Failures.add(failure, t);
+            }
+        }
+        if (failure != null) {
+            throw Failures.rethrow(failure);
+        }
     }
 }

@@ -68,9 +68,9 @@ final class TrainingStep implements AutoCloseable {
         warnOfSharedGenerator();
         List<ParameterGroup> groups =
                 settings.task().parameterGroups(model.block(), settings.optimizer().weightDecay());
+        this.schedule = settings.schedule().bind(plan, groups.size());
         this.optimizer = FusedOptimizer.create(settings.optimizer(), groups, model.state());
         this.clip = GradientClip.create(model.state(), settings.clipNorm());
-        this.schedule = settings.schedule().bind(plan, groups.size());
     }
 
     private void warnOfSharedGenerator() {
