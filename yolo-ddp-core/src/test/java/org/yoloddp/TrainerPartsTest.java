@@ -10,8 +10,10 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
+import ai.djl.training.loss.Loss;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -24,7 +26,9 @@ import org.yoloddp.train.BadSampleIndexException;
 import org.yoloddp.train.Deadlines;
 import org.yoloddp.train.EpochReport;
 import org.yoloddp.train.Loading;
+import org.yoloddp.train.LossValue;
 import org.yoloddp.train.Metric;
+import org.yoloddp.train.TrainingLoss;
 import org.yoloddp.train.TrainingReport;
 import org.yoloddp.train.UnevenShardsException;
 
@@ -192,6 +196,30 @@ class TrainerPartsTest {
             IndexSampler sampler, Class<? extends Throwable> type, String message) {
         try (DistributedTrainer trainer = toy.builder().optSampler(sampler).build()) {
             assertThatThrownBy(trainer::train).isInstanceOf(type).hasMessage(message);
+        }
+    }
+
+    @Test
+    void aLossWithOtherTermsThanItNamesIsRefused() {
+        TrainingLoss good = TrainingLoss.of(Loss.softmaxCrossEntropyLoss());
+        TrainingLoss bad =
+                new TrainingLoss() {
+                    @Override
+                    public List<String> terms() {
+                        return List.of("box", "class");
+                    }
+
+                    @Override
+                    public LossValue evaluate(NDList labels, NDList predictions) {
+                        return good.evaluate(labels, predictions);
+                    }
+                };
+        try (DistributedTrainer trainer = toy.builder().setLoss(rank -> bad).build()) {
+            assertThatThrownBy(trainer::train)
+                    .isInstanceOf(ConfigurationException.class)
+                    .hasMessage(
+                            "the loss gave 1 terms, but names [box, class]; LossValue.terms needs"
+                                    + " one value per name of TrainingLoss.terms()");
         }
     }
 

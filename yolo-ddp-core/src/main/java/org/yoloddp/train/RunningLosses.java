@@ -9,6 +9,7 @@ import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.comm.DType;
 import org.yoloddp.comm.ReduceOp;
+import org.yoloddp.error.ConfigurationException;
 
 /** The means of the loss terms over the batches of an epoch. */
 final class RunningLosses {
@@ -24,6 +25,14 @@ final class RunningLosses {
 
     /** Adds a batch, or throws if a term isn't finite. */
     void add(float total, float[] values, int rank, long step) {
+        if (values.length != terms.size()) {
+            throw new ConfigurationException(
+                    "the loss gave "
+                            + values.length
+                            + " terms, but names "
+                            + terms
+                            + "; LossValue.terms needs one value per name of TrainingLoss.terms()");
+        }
         for (int i = 0; i < values.length; i++) {
             requireFinite(values[i], terms.get(i), rank, step);
             sums[i] += values[i];
