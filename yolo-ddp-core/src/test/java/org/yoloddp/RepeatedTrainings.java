@@ -1,12 +1,25 @@
 package org.yoloddp;
 
+import ai.djl.ndarray.NDList;
+import ai.djl.nn.Block;
+import ai.djl.nn.SequentialBlock;
+import ai.djl.nn.core.Linear;
+import ai.djl.training.loss.Loss;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
+import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.torch.TorchRuntime;
+import org.yoloddp.train.LossValue;
+import org.yoloddp.train.RankContext;
+import org.yoloddp.train.TrainingLoss;
 
-/** Builds, trains and closes 50 times, and prints what the process holds after runs 10 and 50. */
+/**
+ * Builds, trains and closes 50 times, and prints what the process holds after runs 10 and 50. With
+ * an argument each training fails, in its set-up or in a step, on one rank or the other.
+ */
 final class RepeatedTrainings {
 
     private RepeatedTrainings() {}
@@ -43,12 +56,70 @@ final class RepeatedTrainings {
         }
     }
 
+    private static void train(Toy toy) {
+        try (DistributedTrainer trainer = toy.builder().optWeightAverage(.99).build()) {
+            trainer.train();
+        }
+    }
+
+    private static void fail(Toy toy, int run) {
+        IllegalStateException mine = new IllegalStateException("as wanted");
+        try (DistributedTrainer trainer =
+                toy.builder()
+                        .optWeightAverage(.99)
+                        .setBlock(rank -> largeNet())
+                        .setLoss(rank -> failing(rank, run, mine))
+                        .build()) {
+            trainer.train();
+            throw new AssertionError("run " + run + " didn't fail");
+        } catch (RankFailedException e) {
+            if (e.getCause() != mine) {
+                throw e;
+            }
+        }
+    }
+
+    /** Two megabytes of weights, and as much again for gradients, momentum and average. */
+    private static Block largeNet() {
+        return new SequentialBlock()
+                .add(Linear.builder().setUnits(512).build())
+                .add(Linear.builder().setUnits(1024).build())
+                .add(Linear.builder().setUnits(2).build());
+    }
+
+    private static TrainingLoss failing(RankContext rank, int run, RuntimeException thrown) {
+        boolean mine = rank.rank() == run % 2;
+        if (mine && run % 4 < 2) {
+            throw thrown;
+        }
+        TrainingLoss good = TrainingLoss.of(Loss.softmaxCrossEntropyLoss());
+        return new TrainingLoss() {
+            private int batches;
+
+            @Override
+            public List<String> terms() {
+                return good.terms();
+            }
+
+            @Override
+            public LossValue evaluate(NDList labels, NDList predictions) {
+                if (mine && ++batches == 2) {
+                    throw thrown;
+                }
+                return good.evaluate(labels, predictions);
+            }
+        };
+    }
+
     public static void main(String[] args) throws IOException {
         TorchRuntime.start();
         for (int run = 1; run <= 50; run++) {
-            try (Toy toy = new Toy();
-                    DistributedTrainer trainer = toy.builder().optWeightAverage(.99).build()) {
-                trainer.train();
+            try (Toy toy = new Toy()) {
+                if (args.length > 0) {
+                    fail(toy, run);
+                } else {
+                    train(toy);
+                }
             }
             if (run == 10 || run == 50) {
                 Holdings now = Holdings.now();

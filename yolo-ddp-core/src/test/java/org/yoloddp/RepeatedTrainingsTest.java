@@ -20,9 +20,18 @@ class RepeatedTrainingsTest {
 
     @Test
     void fiftyTrainingsLeaveNothingBehind() {
+        assertNothingIsLeftBehind();
+    }
+
+    @Test
+    void fiftyTrainingsThatFailLeaveNothingBehind() {
+        assertNothingIsLeftBehind("failing");
+    }
+
+    private static void assertNothingIsLeftBehind(String... arguments) {
         assumeThat(Files.exists(Path.of("/proc/self/fd"))).as("/proc tells what is held").isTrue();
         String output =
-                JavaProcess.of(RepeatedTrainings.class)
+                JavaProcess.of(RepeatedTrainings.class, arguments)
                         // a heap that doesn't grow and no compiler that works in the
                         // background, so that what grows is ours; glibc's own thresholds, so that
                         // what is freed is given back
