@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Model;
+import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -94,8 +95,11 @@ class UnusualInputTest {
 
         @Override
         public Record get(NDManager manager, long index) {
-            NDList data = new NDList(manager.create(new float[(int) shape.size()], shape));
-            return new Record(data, new NDList(manager.create(new int[1])));
+            // Closed one by one: that is what memory is kept of until the next backward.
+            try (NDArray raw = manager.create(new float[(int) shape.size()], shape)) {
+                NDList data = new NDList(raw.duplicate());
+                return new Record(data, new NDList(manager.create(new int[1])));
+            }
         }
 
         @Override
