@@ -6,8 +6,8 @@ import org.jspecify.annotations.Nullable;
 /** The C library of a Linux system. */
 final class Glibc {
 
-    /** What the binding's JNI library is linked against. */
-    static final String NEEDED = "2.34";
+    /** What the libtorch in the binding's jar is linked against. */
+    static final String NEEDED = "2.35";
 
     private Glibc() {}
 

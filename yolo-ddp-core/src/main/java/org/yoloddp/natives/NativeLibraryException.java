@@ -30,7 +30,7 @@ public class NativeLibraryException extends YoloDdpException {
                         + found
                         + ", and the PyTorch binding needs at least "
                         + needed
-                        + " (Debian 12, Ubuntu 22.04, RHEL 9 or newer)",
+                        + " (Debian 12, Ubuntu 22.04, RHEL 10 or newer)",
                 null);
     }
 

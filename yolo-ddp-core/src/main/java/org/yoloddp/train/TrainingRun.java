@@ -115,12 +115,15 @@ public final class TrainingRun {
                 first = result;
             }
         }
-        for (RankResult result : results) {
-            if (result != first) {
-                result.close();
+        try {
+            for (RankResult result : results) {
+                if (result != first) {
+                    result.close();
+                }
             }
+        } finally {
+            outcome.complete(first);
         }
-        outcome.complete(first);
     }
 
     /** Asks all ranks to end after the same step; returns at once. */
