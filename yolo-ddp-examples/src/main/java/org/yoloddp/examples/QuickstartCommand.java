@@ -77,7 +77,7 @@ final class QuickstartCommand implements Callable<Integer> {
         options.data = data.toString();
         options.cfg = "yolov5n";
         options.imageSize = IMAGE_SIZE;
-        options.epochs = 80;
+        options.epochs = 60;
         options.batchSize = 16;
         options.ranks = 2;
         options.project = project;
