@@ -91,9 +91,10 @@ public final class DetectionPainter {
      * @param detections the detected boxes in pixels of the file; may be empty
      * @param output where to; the extension decides the format, for example {@code png} or {@code
      *     jpg}. Missing folders are made.
+     * @return what was written
      * @throws DatasetException if the image can't be read or the result can't be written
      */
-    public void draw(Path image, float[][] labels, List<Detection> detections, Path output) {
+    public PixelImage draw(Path image, float[][] labels, List<Detection> detections, Path output) {
         PixelImage result = draw(ImageReader.decode(image), labels, detections);
         try {
             Files.createDirectories(output.toAbsolutePath().getParent());
@@ -103,6 +104,7 @@ public final class DetectionPainter {
         if (!OpenCv.write(output, result)) {
             throw DatasetException.unwritableImage(output);
         }
+        return result;
     }
 
     private static void frame(

@@ -1,11 +1,17 @@
 package org.yoloddp.torch;
 
-/** IEEE 754 binary16. */
-final class HalfFloats {
+/** IEEE 754 binary16, which Java 17 has no type for. */
+public final class HalfFloats {
 
     private HalfFloats() {}
 
-    static float toFloat(short half) {
+    /**
+     * Widens to single precision, exactly.
+     *
+     * @param half the bits of a binary16
+     * @return its value
+     */
+    public static float toFloat(short half) {
         int sign = (half & 0x8000) << 16;
         int exponent = (half >> 10) & 0x1f;
         int fraction = half & 0x3ff;

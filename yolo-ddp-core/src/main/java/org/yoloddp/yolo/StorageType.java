@@ -2,6 +2,7 @@ package org.yoloddp.yolo;
 
 import java.nio.ByteBuffer;
 import java.util.Locale;
+import org.yoloddp.torch.HalfFloats;
 
 /** Element types of a checkpoint's storages. */
 enum StorageType {
@@ -48,7 +49,7 @@ enum StorageType {
     double asDouble(ByteBuffer data, int index) {
         int at = index * bytes;
         return switch (this) {
-            case HALF -> halfToFloat(data.getShort(at));
+            case HALF -> HalfFloats.toFloat(data.getShort(at));
             case BFLOAT16 -> Float.intBitsToFloat(data.getShort(at) << 16);
             case FLOAT -> data.getFloat(at);
             case DOUBLE -> data.getDouble(at);
@@ -67,20 +68,5 @@ enum StorageType {
             case LONG -> data.getLong(at);
             default -> (long) asDouble(data, index);
         };
-    }
-
-    /** IEEE 754 binary16 to binary32; exact. */
-    static float halfToFloat(short half) {
-        int sign = (half & 0x8000) << 16;
-        int exponent = (half >> 10) & 0x1f;
-        int fraction = half & 0x3ff;
-        if (exponent == 0x1f) {
-            return Float.intBitsToFloat(sign | 0x7f800000 | fraction << 13);
-        }
-        if (exponent == 0) {
-            float magnitude = fraction * 0x1p-24f;
-            return sign == 0 ? magnitude : -magnitude;
-        }
-        return Float.intBitsToFloat(sign | (exponent + 112) << 23 | fraction << 13);
     }
 }

@@ -7,6 +7,7 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.detection.Detection;
 import org.yoloddp.detection.NonMaxSuppression;
+import org.yoloddp.detection.PixelImage;
 import org.yoloddp.yolo.YoloV5Detector;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -103,9 +104,9 @@ final class DetectCommand implements Callable<Integer> {
                 long start = System.nanoTime();
                 List<Detection> found = detector.detect(image);
                 double millis = (System.nanoTime() - start) / 1e6;
-                pictures.write(image, List.of(), found);
+                PixelImage drawn = pictures.write(image, new float[0][], found);
                 if (saveText) {
-                    pictures.writeLabels(image, found, saveConfidence);
+                    pictures.writeLabels(image, drawn, found, saveConfidence);
                 }
                 console.printf("%s: %s, %.1f ms", image, pictures.count(found), millis);
             }

@@ -3,7 +3,6 @@ package org.yoloddp.examples;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.yoloddp.detection.Detection;
@@ -94,7 +93,7 @@ final class QuickstartCommand implements Callable<Integer> {
             Pictures pictures = new Pictures(folder, detector.names());
             for (DetectionSample sample : samples.subList(0, Math.min(PICTURES, samples.size()))) {
                 List<Detection> found = detector.detect(sample.path());
-                pictures.write(sample.path(), Arrays.asList(sample.labels()), found);
+                pictures.write(sample.path(), sample.labels(), found);
             }
         }
         console.print("pictures with true (white) and detected boxes in " + folder);
