@@ -46,8 +46,9 @@ class ArchitectureTest {
                                     "amp",
                                     "schedule",
                                     "sampler",
-                                    "comm.inprocess")),
-                    Map.entry("ddp", List.of("torch", "comm")),
+                                    "comm.inprocess",
+                                    "events")),
+                    Map.entry("ddp", List.of("torch", "comm", "events")),
                     Map.entry("optim", List.of("torch", "comm")),
                     Map.entry("amp", List.of("torch", "comm")),
                     Map.entry("schedule", List.of("torch", "comm")),
@@ -57,6 +58,7 @@ class ArchitectureTest {
                     Map.entry("comm", List.of("error")),
                     Map.entry("torch", List.of("natives")),
                     Map.entry("natives", List.of("error")),
+                    Map.entry("events", List.of()),
                     Map.entry("error", List.of()));
 
     /** Libraries whose types are an implementation detail. */

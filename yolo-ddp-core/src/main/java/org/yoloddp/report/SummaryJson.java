@@ -11,6 +11,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.train.EpochReport;
+import org.yoloddp.train.PhaseMillis;
 import org.yoloddp.train.TrainingReport;
 import org.yoloddp.train.ValidationResult;
 
@@ -34,11 +35,22 @@ final class SummaryJson {
         millis.put("p95", number(report.stepMillisP95()));
         summary.put("stepMillis", millis);
         summary.put("commExposedMillis", number(report.commExposedMillis()));
+        summary.put("phaseMillis", phases(report.phaseMillis()));
         summary.put("best", best(report));
         summary.put("bestEpoch", bestEpoch(report));
         summary.put("parametersSha256", report.parametersSha256());
         summary.put("buffersSha256", report.buffersSha256());
         return GSON.toJson(summary) + "\n";
+    }
+
+    private static Map<String, @Nullable Double> phases(PhaseMillis millis) {
+        Map<String, @Nullable Double> phases = new LinkedHashMap<>();
+        phases.put("dataWait", number(millis.dataWait()));
+        phases.put("forward", number(millis.forward()));
+        phases.put("backward", number(millis.backward()));
+        phases.put("commExposed", number(millis.commExposed()));
+        phases.put("optimizer", number(millis.optimizer()));
+        return phases;
     }
 
     /** The largest value of each metric, each in its own epoch; losses are none. */

@@ -30,6 +30,7 @@ final class EpochLoop implements AutoCloseable {
     private final TrainingLoss loss;
     private final int batchesPerEpoch;
     private final StepPosition position;
+    private final StepWatch watch;
     private final Samples stepMillis = new Samples();
     private long iteration;
     private long images;
@@ -48,11 +49,13 @@ final class EpochLoop implements AutoCloseable {
         this.model = model;
         this.replica = replica;
         this.position = position;
+        this.watch = new StepWatch(rank.rank());
         this.loss = settings.task().createLoss(rank, model.block());
         this.batchesPerEpoch = plan(0).batches();
         SchedulePlan plan = new SchedulePlan(settings.epochs(), batchesPerEpoch);
         this.step =
-                new TrainingStep(settings, rank, model, replica, averaged, loss, plan, cancelled);
+                new TrainingStep(
+                        settings, rank, model, replica, averaged, loss, plan, cancelled, watch);
     }
 
     private BatchPlan plan(int epoch) {
@@ -86,7 +89,9 @@ final class EpochLoop implements AutoCloseable {
         try (BatchStream batches = settings.task().trainingData().open(plan)) {
             for (int i = 0; i < plan.batches() && !flags.any(); i++) {
                 position.at(iteration, "training");
+                watch.step.begin(iteration);
                 TrainingStep.Result result = step(batches, i + 1 == plan.batches(), losses);
+                watch.step.end();
                 flags = result.flags();
                 images += (long) result.samples() * rank.worldSize();
                 long now = System.nanoTime();
@@ -120,7 +125,9 @@ final class EpochLoop implements AutoCloseable {
 
     private TrainingStep.Result step(BatchStream batches, boolean last, RunningLosses losses) {
         try (NDManager scope = rank.manager().newSubManager()) {
+            watch.dataWait.begin(iteration);
             TrainingBatch batch = batches.next(scope);
+            watch.dataWait.end();
             if (settings.channelsLast()) {
                 for (NDArray input : batch.data()) {
                     if (input.getShape().dimension() == 4) {
@@ -147,7 +154,7 @@ final class EpochLoop implements AutoCloseable {
                 seconds == 0 ? 0 : images / seconds,
                 stepMillis.quantile(.5),
                 stepMillis.quantile(.95),
-                step.exposedMillis(),
+                step.phases(),
                 hashes.parametersSha256(),
                 hashes.buffersSha256());
     }

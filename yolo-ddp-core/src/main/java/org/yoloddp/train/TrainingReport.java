@@ -12,8 +12,7 @@ import java.util.List;
  * @param imagesPerSecond samples of all ranks per second of training, validation excluded
  * @param stepMillisMedian the median duration of a batch on rank 0, in milliseconds
  * @param stepMillisP95 the 95th percentile of it, in milliseconds
- * @param commExposedMillis the median of the milliseconds that a step on rank 0 waited for
- *     communication
+ * @param phaseMillis the medians of the parts of a step on rank 0, in milliseconds
  * @param parametersSha256 for each rank the SHA-256 of its parameters: little-endian bytes in
  *     state-dict order, not averaged
  * @param buffersSha256 for each rank the SHA-256 of its buffers after their last broadcast
@@ -26,7 +25,7 @@ public record TrainingReport(
         double imagesPerSecond,
         double stepMillisMedian,
         double stepMillisP95,
-        double commExposedMillis,
+        PhaseMillis phaseMillis,
         List<String> parametersSha256,
         List<String> buffersSha256) {
 
@@ -40,7 +39,7 @@ public record TrainingReport(
      * @param imagesPerSecond samples of all ranks per second of training, validation excluded
      * @param stepMillisMedian the median duration of a batch on rank 0
      * @param stepMillisP95 the 95th percentile of it
-     * @param commExposedMillis the median time that a step on rank 0 waited for communication
+     * @param phaseMillis the medians of the parts of a step on rank 0
      * @param parametersSha256 for each rank the SHA-256 of its parameters: little-endian bytes in
      *     state-dict order, not averaged
      * @param buffersSha256 for each rank the SHA-256 of its buffers after their last broadcast
@@ -49,6 +48,15 @@ public record TrainingReport(
         epochs = List.copyOf(epochs);
         parametersSha256 = List.copyOf(parametersSha256);
         buffersSha256 = List.copyOf(buffersSha256);
+    }
+
+    /**
+     * Returns how long a step waited for communication that no computation hid.
+     *
+     * @return the median over the steps of rank 0 that communicated, in milliseconds
+     */
+    public double commExposedMillis() {
+        return phaseMillis.commExposed();
     }
 
     /** How a training ended. */

@@ -44,6 +44,7 @@ final class TrainingStep implements AutoCloseable {
     private final GraphMemory graphMemory;
     private final StepRandomness randomness;
     private final BooleanSupplier cancelled;
+    private final StepWatch watch;
     private final Samples exposedMillis = new Samples();
     private double[] learningRates = {};
 
@@ -55,7 +56,8 @@ final class TrainingStep implements AutoCloseable {
             AveragedModel averaged,
             TrainingLoss loss,
             SchedulePlan plan,
-            BooleanSupplier cancelled) {
+            BooleanSupplier cancelled,
+            StepWatch watch) {
         this.settings = settings;
         this.rank = rank;
         this.model = model;
@@ -63,6 +65,7 @@ final class TrainingStep implements AutoCloseable {
         this.averaged = averaged;
         this.loss = loss;
         this.cancelled = cancelled;
+        this.watch = watch;
         this.graphMemory = GraphMemory.of(rank.manager());
         this.randomness = StepRandomness.of(model.block(), settings.seed(), rank.rank());
         warnOfSharedGenerator();
@@ -88,27 +91,37 @@ final class TrainingStep implements AutoCloseable {
         learningRates = now.learningRates();
         boolean synchronised = schedule.updatesAfter(iteration) || lastOfEpoch;
         if (synchronised) {
+            watch.exposedBuffers.begin(iteration);
             replica.broadcastBuffers();
+            watch.exposedBuffers.end();
         }
+        watch.forward.begin(iteration);
         randomness.begin(iteration);
         NDList predictions = forward(batch.data());
         LossValue value = loss.evaluate(batch.labels(), predictions);
+        watch.forward.end();
         losses.add(
                 float32(value.total()).getFloat(),
                 float32(value.terms()).toFloatArray(),
                 rank.rank(),
                 iteration);
+        watch.backward.begin(iteration);
         Autograd.backward(value.total());
         graphMemory.release();
+        watch.backward.end();
         if (!synchronised) {
             return new Result(StepFlags.NONE, batch.size(), Double.NaN);
         }
+        watch.exposedGradients.begin(iteration);
         StepFlags flags =
                 replica.reduceGradients(new StepFlags(cancelled.getAsBoolean(), false, false));
+        watch.exposedGradients.end();
+        watch.optimizer.begin(iteration);
         double norm = Double.isInfinite(settings.clipNorm()) ? Double.NaN : clip.apply();
         optimizer.step(now.learningRates(), now.momentum());
         replica.zeroGradients();
         averaged.update();
+        watch.optimizer.end();
         replica.verify(iteration + 1);
         exposedMillis.add(replica.takeExposedMillis());
         return new Result(flags, batch.size(), norm);
@@ -136,8 +149,8 @@ final class TrainingStep implements AutoCloseable {
         return learningRates;
     }
 
-    double exposedMillis() {
-        return exposedMillis.quantile(.5);
+    PhaseMillis phases() {
+        return watch.medians(exposedMillis.quantile(.5));
     }
 
     @Override

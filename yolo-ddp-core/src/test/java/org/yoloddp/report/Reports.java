@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.yoloddp.train.EpochReport;
+import org.yoloddp.train.PhaseMillis;
 import org.yoloddp.train.TrainingReport;
 import org.yoloddp.train.TrainingStart;
 import org.yoloddp.train.ValidationResult;
@@ -69,7 +70,7 @@ final class Reports {
                 51.5,
                 310,
                 340.25,
-                Double.NaN,
+                new PhaseMillis(1.5, 120, 160, Double.NaN, 12),
                 List.of("aa", "aa"),
                 List.of("bb", "bb"));
     }

@@ -12,6 +12,8 @@ import org.junit.jupiter.api.Test;
 
 class ReportsCopyTest {
 
+    private static final PhaseMillis PHASES = new PhaseMillis(0, 1, 1, 0, 1);
+
     @Test
     void whatGoesIntoAReportCanBeChangedAfterwards() {
         Map<String, Double> losses = new LinkedHashMap<>(Map.of("loss", 1.0));
@@ -25,7 +27,16 @@ class ReportsCopyTest {
         List<String> hashes = new ArrayList<>(List.of("ab"));
         TrainingReport report =
                 new TrainingReport(
-                        TrainingReport.Outcome.COMPLETED, 1, 1, epochs, 1, 1, 1, 0, hashes, hashes);
+                        TrainingReport.Outcome.COMPLETED,
+                        1,
+                        1,
+                        epochs,
+                        1,
+                        1,
+                        1,
+                        PHASES,
+                        hashes,
+                        hashes);
         List<String> terms = new ArrayList<>(List.of("loss"));
         TrainingStart start = new TrainingStart(1, 1, 1, 1, 1, 1, terms);
         losses.put("loss", 2.0);
