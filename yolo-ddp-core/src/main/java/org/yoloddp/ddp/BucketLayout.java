@@ -28,13 +28,18 @@ record BucketLayout(List<Bucket> buckets) {
      * A flat buffer of gradients.
      *
      * @param count the number of elements of the gradients with their gaps
-     * @param flagOffset where the flags of the step begin, or -1 where it has none
+     * @param tailCount the number of elements behind the gradients, by which the ranks agree
      */
-    record Bucket(DType dtype, List<Slot> slots, long count, long flagOffset) {
+    record Bucket(DType dtype, List<Slot> slots, long count, long tailCount) {
 
-        /** The number of elements, flags included. */
+        /** Where the tail begins: aligned like a gradient. */
+        long tailOffset() {
+            return aligned(count, dtype);
+        }
+
+        /** The number of elements, the tail included. */
         long totalCount() {
-            return flagOffset < 0 ? count : flagOffset + StepFlags.COUNT;
+            return tailCount == 0 ? count : tailOffset() + tailCount;
         }
     }
 
@@ -42,8 +47,9 @@ record BucketLayout(List<Bucket> buckets) {
      * Fills buckets.
      *
      * @param gradients in the order in which they become ready
+     * @param tailCount the length of the last bucket's tail
      */
-    static BucketLayout of(List<Gradient> gradients, Reduction reduction) {
+    static BucketLayout of(List<Gradient> gradients, Reduction reduction, long tailCount) {
         long modelBytes = gradients.stream().mapToLong(g -> g.count() * g.dtype().bytes()).sum();
         long limit = reduction.bucketBytesFor(modelBytes);
         long firstLimit = reduction.firstBucketBytesFor(modelBytes);
@@ -65,8 +71,7 @@ record BucketLayout(List<Bucket> buckets) {
         int last = full.size() - 1;
         if (last >= 0) {
             Bucket bucket = full.get(last);
-            long flags = aligned(bucket.count(), bucket.dtype());
-            full.set(last, new Bucket(bucket.dtype(), bucket.slots(), bucket.count(), flags));
+            full.set(last, new Bucket(bucket.dtype(), bucket.slots(), bucket.count(), tailCount));
         }
         return new BucketLayout(List.copyOf(full));
     }
@@ -98,7 +103,7 @@ record BucketLayout(List<Bucket> buckets) {
         }
 
         Bucket toBucket() {
-            return new Bucket(dtype, List.copyOf(slots), end, -1);
+            return new Bucket(dtype, List.copyOf(slots), end, 0);
         }
     }
 }

@@ -7,6 +7,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.ddp.BucketLayout.Gradient;
@@ -26,6 +27,8 @@ import org.yoloddp.torch.StateDict;
  * replica.broadcastBuffers();                 // before a training forward
  * replica.zeroGradients();
  * ... forward, loss, backward (several times, to accumulate) ...
+ * replica.armReduction();                     // before the last backward
+ * ... backward ...
  * StepFlags agreed = replica.reduceGradients(requested);
  * ... clip, optimizer, average of weights ...
  * replica.verify(step);
@@ -109,8 +112,10 @@ public final class Replica implements AutoCloseable {
                                                         ElementTypes.of(entry),
                                                         entry.array().size()))
                                 .toList(),
-                        reduction);
-        GradientBuckets buckets = GradientBuckets.create(communicator, layout, state, manager);
+                        reduction,
+                        StepFlags.COUNT);
+        GradientBuckets buckets =
+                GradientBuckets.create(communicator, layout, state, reduction, manager);
         buckets.zero();
         return new Replica(communicator, state, reduction, buckets, buffers, manager);
     }
@@ -152,6 +157,13 @@ public final class Replica implements AutoCloseable {
     }
 
     /**
+     * Lets the next backward reduce buckets as it fills them: to be called before the last backward
+     * of a step, since what is reduced must be complete. Without it, all is reduced by {@link
+     * #reduceGradients}, with the same bits. Does nothing with one rank, or without overlap.
+     */
+    public void armReduction() {}
+
+    /**
      * Averages the gradients over all ranks, and lets the ranks agree on the flags. All ranks call
      * it once per step, after the last backward.
      *
@@ -168,6 +180,24 @@ public final class Replica implements AutoCloseable {
         StepFlags agreed = buckets.await();
         exposedNanos += System.nanoTime() - from;
         return agreed;
+    }
+
+    /**
+     * Returns which parameters no rank has used in the step that was last reduced: the optimizer
+     * leaves them alone. Equal on all ranks.
+     *
+     * @return names, empty unless the reduction looks for unused parameters
+     */
+    public Set<String> unusedEverywhere() {
+        return Set.of();
+    }
+
+    /**
+     * Takes back what the last reduction did to the state of a communication hook, because its
+     * gradients are not finite and the optimizer skips the step. All ranks call it alike.
+     */
+    public void stepSkipped() {
+        buckets.stepSkipped();
     }
 
     /**

@@ -1,5 +1,7 @@
 package org.yoloddp.ddp;
 
+import java.util.BitSet;
+
 /**
  * Requests on whose step all ranks agree: they travel with the step's last bucket, and a flag that
  * any rank has raised is seen by all ranks at the end of the same step.
@@ -35,13 +37,17 @@ public record StepFlags(boolean cancel, boolean stop, boolean save) {
         return cancel || stop || save;
     }
 
-    /** The flag at a place in the bucket. */
-    boolean get(int index) {
-        return switch (index) {
-            case 0 -> cancel;
-            case 1 -> stop;
-            case 2 -> save;
-            default -> throw new IndexOutOfBoundsException(index);
-        };
+    /** The flags as the first bits of a bucket's tail. */
+    BitSet bits() {
+        BitSet bits = new BitSet();
+        bits.set(0, cancel);
+        bits.set(1, stop);
+        bits.set(2, save);
+        return bits;
+    }
+
+    /** The flags that a tail holds. */
+    static StepFlags of(BitSet tail) {
+        return new StepFlags(tail.get(0), tail.get(1), tail.get(2));
     }
 }

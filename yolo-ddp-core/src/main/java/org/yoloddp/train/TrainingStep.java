@@ -90,7 +90,7 @@ final class TrainingStep implements AutoCloseable {
         Hyperparameters now = schedule.at(iteration);
         learningRates = now.learningRates();
         boolean synchronised = schedule.updatesAfter(iteration) || lastOfEpoch;
-        if (synchronised) {
+        if (synchronised && settings.reduction().broadcastBuffers()) {
             watch.exposedBuffers.begin(iteration);
             replica.broadcastBuffers();
             watch.exposedBuffers.end();
@@ -106,6 +106,9 @@ final class TrainingStep implements AutoCloseable {
                 rank.rank(),
                 iteration);
         watch.backward.begin(iteration);
+        if (synchronised) {
+            replica.armReduction();
+        }
         Autograd.backward(value.total());
         graphMemory.release();
         watch.backward.end();
@@ -118,7 +121,7 @@ final class TrainingStep implements AutoCloseable {
         watch.exposedGradients.end();
         watch.optimizer.begin(iteration);
         double norm = Double.isInfinite(settings.clipNorm()) ? Double.NaN : clip.apply();
-        optimizer.step(now.learningRates(), now.momentum());
+        optimizer.step(now.learningRates(), now.momentum(), replica.unusedEverywhere());
         replica.zeroGradients();
         averaged.update();
         watch.optimizer.end();

@@ -22,27 +22,29 @@ class BucketLayoutTest {
         BucketLayout layout =
                 BucketLayout.of(
                         List.of(f32("a", 16), f32("b", 50), f32("c", 30), f32("d", 30)),
-                        HUNDRED_FLOATS);
+                        HUNDRED_FLOATS,
+                        3);
 
         assertThat(layout.buckets())
                 .containsExactly(
-                        new Bucket(DType.F32, List.of(new Slot("a", 0, 16)), 16, -1),
+                        new Bucket(DType.F32, List.of(new Slot("a", 0, 16)), 16, 0),
                         new Bucket(
                                 DType.F32,
                                 List.of(new Slot("b", 0, 50), new Slot("c", 64, 30)),
                                 94,
-                                -1),
-                        new Bucket(DType.F32, List.of(new Slot("d", 0, 30)), 30, 32));
+                                0),
+                        new Bucket(DType.F32, List.of(new Slot("d", 0, 30)), 30, 3));
+        assertThat(layout.buckets().get(2).tailOffset()).isEqualTo(32);
     }
 
     @Test
-    void alignsEveryGradientAndTheFlagsTo64Bytes() {
+    void alignsEveryGradientAndTheTailTo64Bytes() {
         List<Gradient> gradients = new ArrayList<>();
         for (int i = 0; i < 40; i++) {
             gradients.add(
                     new Gradient("p" + i, i % 3 == 0 ? DType.F64 : DType.F32, 1 + i * 7L % 23));
         }
-        BucketLayout layout = BucketLayout.of(gradients, HUNDRED_FLOATS);
+        BucketLayout layout = BucketLayout.of(gradients, HUNDRED_FLOATS, 3);
 
         for (Bucket bucket : layout.buckets()) {
             long previousEnd = 0;
@@ -54,24 +56,24 @@ class BucketLayoutTest {
             assertThat(bucket.count()).isEqualTo(previousEnd);
         }
         Bucket last = layout.buckets().get(layout.buckets().size() - 1);
-        assertThat(last.flagOffset() * last.dtype().bytes() % 64).isZero();
-        assertThat(last.flagOffset()).isGreaterThanOrEqualTo(last.count());
-        assertThat(last.totalCount()).isEqualTo(last.flagOffset() + StepFlags.COUNT);
+        assertThat(last.tailOffset() * last.dtype().bytes() % 64).isZero();
+        assertThat(last.tailOffset()).isGreaterThanOrEqualTo(last.count());
+        assertThat(last.totalCount()).isEqualTo(last.tailOffset() + 3);
     }
 
     @Test
-    void onlyTheLastBucketCarriesFlags() {
+    void onlyTheLastBucketHasATail() {
         List<Bucket> buckets =
                 BucketLayout.of(
                                 List.of(f32("a", 100), f32("b", 100), f32("c", 100)),
-                                HUNDRED_FLOATS)
+                                HUNDRED_FLOATS,
+                                3)
                         .buckets();
 
         assertThat(buckets).hasSize(3);
-        assertThat(buckets.get(0).flagOffset()).isEqualTo(-1);
+        assertThat(buckets).extracting(Bucket::tailCount).containsExactly(0L, 0L, 3L);
         assertThat(buckets.get(0).totalCount()).isEqualTo(100);
-        assertThat(buckets.get(1).flagOffset()).isEqualTo(-1);
-        assertThat(buckets.get(2).flagOffset()).isEqualTo(112);
+        assertThat(buckets.get(2).tailOffset()).isEqualTo(112);
     }
 
     @Test
@@ -79,7 +81,8 @@ class BucketLayoutTest {
         List<Bucket> buckets =
                 BucketLayout.of(
                                 List.of(f32("a", 16), f32("huge", 1000), f32("c", 16)),
-                                HUNDRED_FLOATS)
+                                HUNDRED_FLOATS,
+                                3)
                         .buckets();
 
         assertThat(buckets).hasSize(3);
@@ -95,7 +98,8 @@ class BucketLayoutTest {
                                         new Gradient("x", DType.F64, 4),
                                         f32("b", 4),
                                         new Gradient("y", DType.F16, 4)),
-                                Reduction.defaults())
+                                Reduction.defaults(),
+                                3)
                         .buckets();
 
         assertThat(buckets)
@@ -130,7 +134,7 @@ class BucketLayoutTest {
 
     @Test
     void aModelWithoutGradientsHasNoBuckets() {
-        assertThat(BucketLayout.of(List.of(), Reduction.defaults()).buckets()).isEmpty();
+        assertThat(BucketLayout.of(List.of(), Reduction.defaults(), 3).buckets()).isEmpty();
     }
 
     private static Gradient f32(String parameter, long count) {

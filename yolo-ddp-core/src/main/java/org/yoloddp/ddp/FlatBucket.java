@@ -1,0 +1,57 @@
+package org.yoloddp.ddp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import java.util.List;
+import org.yoloddp.comm.CommBuffer;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.ddp.BucketLayout.Bucket;
+import org.yoloddp.torch.ForeignMemory;
+import org.yoloddp.torch.GradientViews;
+import org.yoloddp.torch.StateDict;
+
+/** A bucket in the communicator's memory, into which autograd accumulates. */
+record FlatBucket(
+        int index,
+        String tag,
+        CommBuffer buffer,
+        NDArray flat,
+        List<Slot> slots,
+        long tailOffset,
+        long tailCount)
+        implements GradientBucket {
+
+    /** Allocates a bucket and lets the gradients of its parameters lie in it. */
+    static FlatBucket create(
+            Communicator communicator,
+            int index,
+            Bucket layout,
+            StateDict state,
+            NDManager manager) {
+        CommBuffer buffer = communicator.allocate(layout.dtype(), layout.totalCount());
+        DataType type = state.get(layout.slots().get(0).parameter()).array().getDataType();
+        NDArray flat = ForeignMemory.array(manager, buffer.address(), type, buffer.count(), buffer);
+        List<Slot> slots =
+                layout.slots().stream()
+                        .map(
+                                slot ->
+                                        new Slot(
+                                                slot.parameter(),
+                                                state.get(slot.parameter()).array().getShape(),
+                                                slot.offset(),
+                                                slot.count()))
+                        .toList();
+        for (Slot slot : slots) {
+            GradientViews.bind(state.get(slot.parameter()).array(), flat, slot.offset());
+        }
+        return new FlatBucket(
+                index,
+                "bucket " + index,
+                buffer,
+                flat,
+                slots,
+                layout.tailCount() == 0 ? buffer.count() : layout.tailOffset(),
+                layout.tailCount());
+    }
+}
