@@ -41,4 +41,17 @@ public interface Work {
      * @return the failure, empty while running and after success
      */
     Optional<Throwable> failure();
+
+    /**
+     * Lets a watcher know when the collective ends, well or not, so that its time is known although
+     * nobody waits for it yet.
+     *
+     * @param action called once: by the thread that ends the collective, before {@link #isDone}
+     *     tells, or at once if it has ended. It must neither block, throw nor call the communicator
+     * @return false if this communicator can't tell, so that the action is never called; the
+     *     default
+     */
+    default boolean whenEnded(Runnable action) {
+        return false;
+    }
 }

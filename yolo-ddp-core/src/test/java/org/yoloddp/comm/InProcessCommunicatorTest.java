@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.yoloddp.comm.inprocess.InProcessCommunicator;
 import org.yoloddp.error.ConfigurationException;
@@ -65,6 +66,38 @@ class InProcessCommunicatorTest extends CommunicatorFailureContract {
         assertThat(ownThreads()).isNotEmpty();
         world.forEach(Communicator::close);
         assertThat(ownThreads()).isEmpty();
+    }
+
+    @Test
+    void aWatcherIsToldOfTheEndOnceAlthoughNobodyWaits() throws Exception {
+        List<Communicator> world = world(2);
+        AtomicInteger told = new AtomicInteger();
+        try (CommBuffer first = floats(world.get(0), 1f);
+                CommBuffer second = floats(world.get(1), 2f)) {
+            Work work = allReduce(world.get(0), first, ReduceOp.SUM, "x");
+            assertThat(work.whenEnded(told::incrementAndGet)).isTrue();
+            assertThat(told).hasValue(0);
+            allReduce(world.get(1), second, ReduceOp.SUM, "x");
+            long limit = System.nanoTime() + LONG.toNanos();
+            while (!work.isDone() && System.nanoTime() - limit < 0) {
+                Thread.onSpinWait();
+            }
+            assertThat(told).hasValue(1);
+            work.await(LONG);
+            work.whenEnded(told::incrementAndGet);
+            assertThat(told).hasValue(2);
+        }
+    }
+
+    @Test
+    void aWatcherIsToldOfAFailureToo() throws Exception {
+        List<Communicator> world = world(2);
+        AtomicInteger told = new AtomicInteger();
+        Work work = world.get(0).barrier("never");
+        work.whenEnded(told::incrementAndGet);
+        world.get(1).abort(new IllegalStateException("on purpose"));
+        assertThat(work.failure()).isPresent();
+        assertThat(told).hasValue(1);
     }
 
     private static List<String> ownThreads() {

@@ -97,6 +97,12 @@ final class InProcessWork implements Work {
     }
 
     @Override
+    public boolean whenEnded(Runnable action) {
+        op.whenEnded(action);
+        return true;
+    }
+
+    @Override
     public synchronized Optional<Throwable> failure() {
         if (mine == null && isDone()) {
             CommunicationException failure = op.failure();

@@ -11,8 +11,8 @@ import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.Operation;
 
 /**
- * One collective or message, shared by its ranks. Everything but {@link #isDone} is guarded by the
- * group's lock.
+ * One collective or message, shared by its ranks. Everything but {@link #isDone} and {@link
+ * #whenEnded} is guarded by the group's lock.
  */
 final class Op {
 
@@ -36,6 +36,12 @@ final class Op {
 
     private @Nullable CommunicationException failure;
     private volatile boolean done;
+
+    /** Guards what follows; taken last. */
+    private final Object watching = new Object();
+
+    private boolean ending;
+    private List<Runnable> watchers = List.of();
     private final ConcurrentLinkedQueue<Thread> waiting = new ConcurrentLinkedQueue<>();
 
     Op(int groupSize, int[] participants) {
@@ -133,8 +139,28 @@ final class Op {
             }
         }
         this.failure = failure;
+        List<Runnable> told;
+        synchronized (watching) {
+            ending = true;
+            told = watchers;
+            watchers = List.of();
+        }
+        told.forEach(Runnable::run);
         done = true;
         wake();
+    }
+
+    /** Calls an action at the end, or at once if that has come. Without the group's lock. */
+    void whenEnded(Runnable action) {
+        synchronized (watching) {
+            if (!ending) {
+                List<Runnable> more = new ArrayList<>(watchers);
+                more.add(action);
+                watchers = more;
+                return;
+            }
+        }
+        action.run();
     }
 
     boolean isDone() {

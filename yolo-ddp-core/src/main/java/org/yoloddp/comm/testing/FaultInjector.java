@@ -262,6 +262,11 @@ public final class FaultInjector implements Communicator {
             return inner.failure();
         }
 
+        @Override
+        public boolean whenEnded(Runnable action) {
+            return inner.whenEnded(action);
+        }
+
         private void corrupt() {
             if (corrupted.compareAndSet(false, true)) {
                 ByteBuffer bytes = buffer.slice(0, 1).bytes();

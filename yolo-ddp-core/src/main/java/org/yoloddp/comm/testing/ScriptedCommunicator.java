@@ -299,5 +299,13 @@ public final class ScriptedCommunicator implements Communicator {
         public Optional<Throwable> failure() {
             return Optional.ofNullable(failure);
         }
+
+        @Override
+        public boolean whenEnded(Runnable action) {
+            if (!stalled) {
+                action.run();
+            }
+            return true;
+        }
     }
 }
