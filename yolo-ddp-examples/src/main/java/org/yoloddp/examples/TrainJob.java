@@ -3,6 +3,7 @@ package org.yoloddp.examples;
 import java.nio.file.Path;
 import java.util.List;
 import org.yoloddp.DistributedTrainer;
+import org.yoloddp.DistributedTrainerBuilder;
 import org.yoloddp.World;
 import org.yoloddp.detection.DetectionDataset;
 import org.yoloddp.detection.SyntheticShapes;
@@ -77,6 +78,13 @@ final class TrainJob {
     private DistributedTrainer trainer(DetectionDataset data, Hyp hyp, RunFolder folder) {
         YoloV5Schedule schedule = schedule(hyp);
         TrainingTask task = task(data, hyp);
+        DistributedTrainerBuilder builder = builder(schedule, task, hyp, folder);
+        options.timeline().ifPresent(builder::addObserver);
+        return builder.build();
+    }
+
+    private DistributedTrainerBuilder builder(
+            YoloV5Schedule schedule, TrainingTask task, Hyp hyp, RunFolder folder) {
         return DistributedTrainer.builder()
                 .setTask(task)
                 .setEpochs(options.epochs)
@@ -92,8 +100,7 @@ final class TrainJob {
                 .optLoading(Loading.defaults().withWorkers(options.workers))
                 .addObserver(folder)
                 .addObserver(new ProgressObserver(console))
-                .addObserver(new ResultsPlot(folder::path, console))
-                .build();
+                .addObserver(new ResultsPlot(folder::path, console));
     }
 
     private void warnOfWhatIsLeftOut(Hyp hyp) {

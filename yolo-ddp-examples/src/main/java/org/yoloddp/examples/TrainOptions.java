@@ -4,8 +4,12 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.report.Timeline;
 import picocli.CommandLine.Option;
 
 /** What {@code train} can be told; names and defaults are YOLOv5's where it has them. */
@@ -116,12 +120,44 @@ final class TrainOptions {
             description = "Use the run folder again instead of taking the next number.")
     boolean existOk;
 
+    @Option(
+            names = "--timeline",
+            description =
+                    "Write a trace of some steps to this file, a lane for each rank; open it at"
+                            + " https://ui.perfetto.dev.")
+    @Nullable Path timeline;
+
+    @Option(
+            names = "--timeline-steps",
+            defaultValue = "10-20",
+            description = "The first and the last step of the timeline, counted from 0.")
+    String timelineSteps = "";
+
     /** Checks what only the program knows. */
     void check() {
+        timeline();
         if (!device.isEmpty() && !device.equals("cpu")) {
             throw new ConfigurationException(
                     "--device is '" + device + "', but this version trains on 'cpu' only");
         }
+    }
+
+    /** The timeline to record, if one was asked for. */
+    Optional<Timeline> timeline() {
+        Matcher steps = Pattern.compile("(\\d{1,18})-(\\d{1,18})").matcher(timelineSteps);
+        if (!steps.matches()) {
+            throw new ConfigurationException(
+                    "--timeline-steps is '"
+                            + timelineSteps
+                            + "', but it has to be two numbers such as 10-20");
+        }
+        return Optional.ofNullable(timeline)
+                .map(
+                        file ->
+                                Timeline.of(file)
+                                        .optSteps(
+                                                Long.parseLong(steps.group(1)),
+                                                Long.parseLong(steps.group(2))));
     }
 
     /** The layers to freeze, as YOLOv5 reads the option. */
@@ -158,6 +194,8 @@ final class TrainOptions {
         map.put("project", project.toString());
         map.put("name", name);
         map.put("exist_ok", existOk);
+        map.put("timeline", timeline == null ? "" : timeline.toString());
+        map.put("timeline_steps", timelineSteps);
         return map;
     }
 }

@@ -2,9 +2,13 @@ package org.yoloddp.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
@@ -35,6 +39,8 @@ class CommandsTest {
                         "--epochs=2",
                         "--batch-size=4",
                         "--nproc=2",
+                        "--timeline=" + folder.resolve("timeline.json"),
+                        "--timeline-steps=1-2",
                         "--project=" + folder.resolve("train"));
     }
 
@@ -67,6 +73,31 @@ class CommandsTest {
                         "mAP50-95",
                         "done after 2 epochs",
                         "results in " + folder.resolve("train/exp"));
+    }
+
+    @Test
+    void theTimelineShowsItsSteps() throws IOException {
+        Set<Integer> steps = new TreeSet<>();
+        JsonParser.parseString(Files.readString(folder.resolve("timeline.json")))
+                .getAsJsonObject()
+                .getAsJsonArray("traceEvents")
+                .forEach(
+                        entry -> {
+                            JsonObject slice = entry.getAsJsonObject();
+                            if (slice.get("ph").getAsString().equals("X")) {
+                                steps.add(slice.getAsJsonObject("args").get("step").getAsInt());
+                            }
+                        });
+        assertThat(steps).containsExactly(1, 2);
+    }
+
+    @Test
+    void stepsOfATimelineThatAreNoneAreWrongUse() {
+        assertThat(output.run("train", "--data=" + data, "--timeline-steps=10")).isEqualTo(2);
+        assertThat(output.errLines())
+                .containsExactly(
+                        "error: ConfigurationException: --timeline-steps is '10', but it has to be"
+                                + " two numbers such as 10-20");
     }
 
     @Test
