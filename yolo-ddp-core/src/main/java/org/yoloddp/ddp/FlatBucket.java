@@ -14,7 +14,6 @@ import org.yoloddp.torch.StateDict;
 /** A bucket in the communicator's memory, into which autograd accumulates. */
 record FlatBucket(
         int index,
-        String tag,
         CommBuffer buffer,
         NDArray flat,
         List<Slot> slots,
@@ -47,7 +46,6 @@ record FlatBucket(
         }
         return new FlatBucket(
                 index,
-                "bucket " + index,
                 buffer,
                 flat,
                 slots,

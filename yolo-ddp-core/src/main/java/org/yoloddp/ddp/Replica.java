@@ -2,15 +2,13 @@ package org.yoloddp.ddp;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Communicator;
-import org.yoloddp.ddp.BucketLayout.Gradient;
 import org.yoloddp.ddp.ModelComparison.Described;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.torch.ForeignMemory;
@@ -34,6 +32,9 @@ import org.yoloddp.torch.StateDict;
  * replica.verify(step);
  * }</pre>
  *
+ * <p>Parameters may share an array, under several names: it has one gradient, and is updated once.
+ * Which parameters are trained is settled when the replica is created.
+ *
  * <p>With one rank nothing is copied or exchanged. Not thread-safe; belongs to one rank. Create it
  * before whatever looks gradients up (optimizer, clipping), and close it after them, but before the
  * model's arrays and the communicator.
@@ -43,7 +44,7 @@ public final class Replica implements AutoCloseable {
     private final Communicator communicator;
     private final StateDict state;
     private final Reduction reduction;
-    private final GradientBuckets buckets;
+    private final GradientReducer reducer;
     private final List<FlatArrays> buffers;
     private final NDManager manager;
     private long exposedNanos;
@@ -53,13 +54,13 @@ public final class Replica implements AutoCloseable {
             Communicator communicator,
             StateDict state,
             Reduction reduction,
-            GradientBuckets buckets,
+            GradientReducer reducer,
             List<FlatArrays> buffers,
             NDManager manager) {
         this.communicator = communicator;
         this.state = state;
         this.reduction = reduction;
-        this.buckets = buckets;
+        this.reducer = reducer;
         this.buffers = buffers;
         this.manager = manager;
     }
@@ -75,17 +76,24 @@ public final class Replica implements AutoCloseable {
      * @return the replica
      * @throws ReplicaMismatchException if the ranks have built unequal models
      * @throws NoTrainableParameterException if there is nothing to train
-     * @throws ConfigurationException if two trainable parameters share their memory
+     * @throws ConfigurationException if two trainable parameters share their memory without being
+     *     one array
+     * @throws org.yoloddp.comm.CollectiveMismatchException if the ranks reduce differently
      * @throws UnsupportedElementTypeException if the model holds elements that cannot be exchanged
      */
     public static Replica create(
             Communicator communicator, StateDict state, Reduction reduction, NDManager manager) {
         List<StateDict.Entry> entries = state.entries();
         if (communicator.size() > 1) {
+            Map<String, String> aliases = state.aliases();
             ModelComparison.requireEqual(
-                    communicator, entries.stream().map(Replica::describe).toList());
+                    communicator,
+                    entries.stream().map(e -> describe(e, aliases.get(e.name()))).toList());
+            communicator
+                    .barrier(GradientReducer.describe(reduction))
+                    .await(communicator.deadline());
         }
-        List<StateDict.Entry> trainable = new ArrayList<>(state.trainable());
+        List<StateDict.Entry> trainable = state.trainable();
         if (trainable.isEmpty()) {
             throw NoTrainableParameterException.of(state.parameters().size());
         }
@@ -100,28 +108,17 @@ public final class Replica implements AutoCloseable {
             buffers = FlatArrays.of(communicator, state.buffers(), "buffers", manager);
             buffers.forEach(FlatArrays::broadcast);
         }
-        // Backward goes through the layers from the last to the first.
-        Collections.reverse(trainable);
-        BucketLayout layout =
-                BucketLayout.of(
-                        trainable.stream()
-                                .map(
-                                        entry ->
-                                                new Gradient(
-                                                        entry.name(),
-                                                        ElementTypes.of(entry),
-                                                        entry.array().size()))
-                                .toList(),
-                        reduction,
-                        StepFlags.COUNT);
-        GradientBuckets buckets =
-                GradientBuckets.create(communicator, layout, state, reduction, manager);
-        buckets.zero();
-        return new Replica(communicator, state, reduction, buckets, buffers, manager);
+        return new Replica(
+                communicator,
+                state,
+                reduction,
+                new GradientReducer(communicator, state, reduction, manager),
+                buffers,
+                manager);
     }
 
     /** Layouts are compared too: a gradient lies in its bucket as its parameter does in memory. */
-    private static Described describe(StateDict.Entry entry) {
+    private static Described describe(StateDict.Entry entry, @Nullable String sharedWith) {
         NDArray array = entry.array();
         String kind =
                 entry.buffer() ? "buffer" : entry.trainable() ? "parameter" : "frozen parameter";
@@ -132,7 +129,8 @@ public final class Replica implements AutoCloseable {
                         + array.getDataType()
                         + " "
                         + array.getShape()
-                        + (Layouts.isChannelsLast(array) ? " channels_last" : ""));
+                        + (Layouts.isChannelsLast(array) ? " channels_last" : "")
+                        + (sharedWith == null ? "" : ", the array of '" + sharedWith + "',"));
     }
 
     private static void requireDistinctMemory(List<StateDict.Entry> trainable) {
@@ -145,51 +143,59 @@ public final class Replica implements AutoCloseable {
                                 + other
                                 + "' and '"
                                 + entry.name()
-                                + "' share their memory, so an optimizer would update it twice;"
-                                + " give each block parameters of its own");
+                                + "' are two arrays over one memory, so each would have a gradient"
+                                + " of its own; share the array itself, or none");
             }
         }
     }
 
-    /** Sets all gradients to zero: one fill per bucket. */
+    /**
+     * Sets all gradients to zero: one fill per bucket. After the first step the buckets are laid
+     * out anew here, in the order in which backward fills them; gradients remain the same arrays.
+     *
+     * @throws StepOrderException if gradients are being reduced
+     */
     public void zeroGradients() {
-        buckets.zero();
+        reducer.zero();
     }
 
     /**
      * Lets the next backward reduce buckets as it fills them: to be called before the last backward
      * of a step, since what is reduced must be complete. Without it, all is reduced by {@link
      * #reduceGradients}, with the same bits. Does nothing with one rank, or without overlap.
+     *
+     * @throws StepOrderException if gradients are being reduced
      */
-    public void armReduction() {}
+    public void armReduction() {
+        reducer.arm();
+    }
 
     /**
      * Averages the gradients over all ranks, and lets the ranks agree on the flags. All ranks call
-     * it once per step, after the last backward.
+     * it once per step, after the last backward; a rank that has run no backward takes part with
+     * what its gradients hold. If it throws, the group is aborted.
      *
      * @param local what this rank asks for
      * @return what any rank asks for: the same on all ranks
+     * @throws UnusedParameterException if backward has left out a parameter, with several ranks and
+     *     unless the reduction looks for unused parameters
+     * @throws TrainabilityChangedException if a parameter was frozen or unfrozen meanwhile
+     * @throws StepOrderException if backward ran twice after {@link #armReduction}
      * @throws CommunicationException if another rank failed, left, or did not come in time
      */
     public StepFlags reduceGradients(StepFlags local) {
-        if (communicator.size() == 1) {
-            return local;
-        }
-        long from = System.nanoTime();
-        buckets.start(local);
-        StepFlags agreed = buckets.await();
-        exposedNanos += System.nanoTime() - from;
-        return agreed;
+        return reducer.reduce(local);
     }
 
     /**
      * Returns which parameters no rank has used in the step that was last reduced: the optimizer
      * leaves them alone. Equal on all ranks.
      *
-     * @return names, empty unless the reduction looks for unused parameters
+     * @return names; empty if all were used, if no rank has run a backward, and, with several
+     *     ranks, unless the reduction looks for unused parameters
      */
     public Set<String> unusedEverywhere() {
-        return Set.of();
+        return reducer.unused();
     }
 
     /**
@@ -197,7 +203,7 @@ public final class Replica implements AutoCloseable {
      * gradients are not finite and the optimizer skips the step. All ranks call it alike.
      */
     public void stepSkipped() {
-        buckets.stepSkipped();
+        reducer.stepSkipped();
     }
 
     /**
@@ -292,7 +298,7 @@ public final class Replica implements AutoCloseable {
      * @return milliseconds
      */
     public double takeExposedMillis() {
-        double millis = exposedNanos / 1e6;
+        double millis = (exposedNanos + reducer.takeExposedNanos()) / 1e6;
         exposedNanos = 0;
         return millis;
     }
@@ -302,7 +308,7 @@ public final class Replica implements AutoCloseable {
     public void close() {
         if (!closed) {
             closed = true;
-            buckets.close();
+            reducer.close();
             buffers.forEach(FlatArrays::close);
         }
     }

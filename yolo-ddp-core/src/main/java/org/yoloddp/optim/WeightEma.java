@@ -3,6 +3,7 @@ package org.yoloddp.optim;
 import ai.djl.ndarray.NDArray;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.torch.StateDict;
 import org.yoloddp.torch.TensorList;
@@ -63,8 +64,10 @@ public final class WeightEma implements AutoCloseable {
         source.copyInto(target);
         List<NDArray> targets = new ArrayList<>();
         List<NDArray> sources = new ArrayList<>();
+        // What two names of the target share is averaged once.
+        Set<String> again = target.aliases().keySet();
         for (StateDict.Entry entry : source.entries()) {
-            if (entry.array().getDataType().isFloating()) {
+            if (!again.contains(entry.name()) && entry.array().getDataType().isFloating()) {
                 sources.add(entry.array());
                 targets.add(target.get(entry.name()).array());
             }

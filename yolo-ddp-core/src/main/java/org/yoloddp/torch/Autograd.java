@@ -24,4 +24,14 @@ public final class Autograd {
             throw TorchException.backward(e);
         }
     }
+
+    /**
+     * Tells whether backward computes a gradient of an array, whoever has last said so.
+     *
+     * @param array any array
+     * @return whether it requires a gradient
+     */
+    public static boolean requiresGradient(NDArray array) {
+        return Tensors.view(array).requires_grad();
+    }
 }

@@ -15,6 +15,9 @@ public final class GradientViews {
      * Makes the {@code .grad} of a parameter a view of a flat array, with the parameter's strides,
      * so that backward adds straight into it. Autograd never replaces it as long as it is defined.
      *
+     * <p>A gradient that is there already moves: it stays the same tensor, so that lists of
+     * gradients see the new memory too, but its elements are those of the flat array.
+     *
      * @param parameter a dense array that requires a gradient
      * @param flat a one-dimensional array of the same type
      * @param offset first element of the view
@@ -30,7 +33,12 @@ public final class GradientViews {
                 LongOptional start = new LongOptional(memory.storage_offset() + offset);
                 Tensor view =
                         memory.as_strided(Tensors.shape(tensor), Tensors.strides(tensor), start)) {
-            tensor.mutable_grad().put(view);
+            Tensor gradient = tensor.mutable_grad();
+            if (gradient.defined()) {
+                gradient.set_data(view);
+            } else {
+                gradient.put(view);
+            }
         }
     }
 

@@ -7,10 +7,13 @@ import ai.djl.util.PairList;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -100,12 +103,39 @@ public final class StateDict {
     }
 
     /**
-     * Returns what requires a gradient.
+     * Returns what requires a gradient. An array that several parameters share is listed once,
+     * under its first name: it has one gradient and is updated once.
      *
      * @return entries, in order
      */
     public List<Entry> trainable() {
-        return entries.stream().filter(Entry::trainable).toList();
+        Set<Long> seen = new HashSet<>();
+        return entries.stream()
+                .filter(Entry::trainable)
+                .filter(entry -> seen.add(identity(entry.array())))
+                .toList();
+    }
+
+    /**
+     * Returns which entries share their array with an earlier one: handles of the same tensor, to
+     * autograd one parameter, not only views of the same memory.
+     *
+     * @return the name of the first entry of an array, by the names of the others
+     */
+    public Map<String, String> aliases() {
+        Map<Long, String> first = new HashMap<>();
+        Map<String, String> aliases = new LinkedHashMap<>();
+        for (Entry entry : entries) {
+            String other = first.putIfAbsent(identity(entry.array()), entry.name());
+            if (other != null) {
+                aliases.put(entry.name(), other);
+            }
+        }
+        return aliases;
+    }
+
+    private static long identity(NDArray array) {
+        return Tensors.view(array).unsafeGetTensorImpl().address();
     }
 
     /**

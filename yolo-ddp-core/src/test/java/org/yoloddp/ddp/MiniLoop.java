@@ -88,7 +88,7 @@ final class MiniLoop implements AutoCloseable {
     void accumulate(long step, int samplesPerRank, int batches) {
         replica.zeroGradients();
         for (int batch = 0; batch < batches; batch++) {
-            addGradients(step * batches + batch, samplesPerRank);
+            addGradients(step * batches + batch, samplesPerRank, batch + 1 == batches);
         }
         finish(step, StepFlags.NONE);
     }
@@ -98,10 +98,10 @@ final class MiniLoop implements AutoCloseable {
         replica.broadcastBuffers();
         replica.zeroGradients();
         randomness.begin(step);
-        addGradients(step, samplesPerRank);
+        addGradients(step, samplesPerRank, true);
     }
 
-    private void addGradients(long step, int samplesPerRank) {
+    private void addGradients(long step, int samplesPerRank, boolean last) {
         int from = communicator.rank() * samplesPerRank;
         try (NDManager scope = manager.newSubManager();
                 GradMode on = GradMode.enabled()) {
@@ -114,6 +114,9 @@ final class MiniLoop implements AutoCloseable {
                 NDList raw = block.forward(parameterStore, new NDList(images), true);
                 outputs = precision.toFloat32(raw).singletonOrThrow();
             }
+            if (last) {
+                replica.armReduction();
+            }
             Autograd.backward(outputs.sub(targets).square().mean());
         }
     }
@@ -121,7 +124,7 @@ final class MiniLoop implements AutoCloseable {
     private StepFlags finish(long step, StepFlags requested) {
         StepFlags agreed = replica.reduceGradients(requested);
         norms.add(clip.apply());
-        optimizer.step(new double[] {LEARNING_RATE}, Double.NaN);
+        optimizer.step(new double[] {LEARNING_RATE}, Double.NaN, replica.unusedEverywhere());
         replica.verify(step + 1);
         return agreed;
     }

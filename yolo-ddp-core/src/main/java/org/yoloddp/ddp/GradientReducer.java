@@ -1,0 +1,509 @@
+package org.yoloddp.ddp;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Collection;
+import java.util.Deque;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.yoloddp.comm.CommBuffer;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.ComputeStream;
+import org.yoloddp.comm.DType;
+import org.yoloddp.comm.ReduceOp;
+import org.yoloddp.comm.Work;
+import org.yoloddp.ddp.BucketLayout.Gradient;
+import org.yoloddp.torch.Autograd;
+import org.yoloddp.torch.GradientHooks;
+import org.yoloddp.torch.GradientViews;
+import org.yoloddp.torch.StateDict;
+
+/**
+ * Averages the gradients of a rank with those of all others, while backward still computes.
+ *
+ * <p><b>Where gradients live.</b> {@code .grad} of each parameter is a view of a bucket, a flat
+ * buffer of the communicator. Autograd adds straight into it, over any number of backward passes,
+ * so nothing is copied before a reduction or after it, and zeroing is one fill per bucket.
+ *
+ * <p><b>When a bucket is full.</b> A hook per parameter tells that its gradient is computed, but
+ * libtorch calls it <em>before</em> the gradient is added to the bucket. (To copy the gradient in
+ * the hook would count it twice.) What a thread of autograd has announced is in the bucket when the
+ * same thread announces the next; so a hook marks its own parameter and completes the one before.
+ * The last one of a backward has no successor: its bucket starts when backward has returned, on the
+ * rank's thread, and so does the last bucket, whose tail holds what the ranks agree on. During
+ * accumulation hooks only note that a parameter is used: what is reduced is the sum, so buckets
+ * start in the backward that {@link #arm} has announced as the last one. A parameter which that one
+ * does not compute, but an earlier one has, is reduced with the rest after backward.
+ *
+ * <p><b>In which order.</b> Collectives are matched by their order of submission, so all ranks
+ * start buckets strictly by index, whatever becomes full first. Buckets are laid out in reverse
+ * model order at first. In the first step rank 0's order of readiness is observed and sent to all;
+ * when gradients are next set to zero, and their elements are worth nothing, every rank lays out
+ * its buckets in this order. Gradients keep their identity as tensors and only move, so optimizer
+ * and clipping, which have looked them up before, go with them. From then on a rank whose own order
+ * differs waits with a full bucket for those before it, and its results are the same. Ranks that
+ * would disagree on what bucket k holds are refused: when the replica is made, by its options; in
+ * each step, by the collective's fingerprint.
+ *
+ * <p><b>Why the bits do not depend on it.</b> An average is taken element by element in rank order,
+ * so neither the layout nor the moment matters: with overlap, without, and with one bucket or many,
+ * the same bits come out. A {@link CommunicationHook} begins with the final layout, with overlap or
+ * without, so it too sees the same buckets.
+ *
+ * <p><b>Threads.</b> On a CPU hooks are called on the rank's thread within backward, on a GPU on a
+ * thread of autograd. One lock guards readiness, what was started, and the first failure; hooks
+ * submit under it and never wait. A hook's exception may not pass through libtorch's frames: it is
+ * kept, aborts the group at once, so that peers end with it as their cause, and is thrown on the
+ * rank's thread when backward has returned. Waiting happens in {@link #reduce} only, and only that
+ * counts as exposed.
+ *
+ * <p><b>Unused parameters.</b> A parameter that no backward of the step has computed has a gradient
+ * of zero here. That is an error, unless the reduction looks for it: then one element per parameter
+ * in the tail tells whether any rank has used it, and what none has used is left alone by the
+ * optimizer, as PyTorch does with a gradient that is None. With one rank this is always so, since
+ * no other rank can be misled. A rank that has run no backward at all takes part with what its
+ * buckets hold, zeros as a rule: it has run out of data, or its gradients were made by hand.
+ *
+ * <p><b>The end.</b> Memory is freed only when nobody can reach it: a reduction that is still
+ * running is aborted and waited for, then hooks and views are taken off the parameters, then the
+ * buckets are freed. If a reduction does not come back, or another thread is in the middle of a
+ * step, memory is left behind, with a warning, since a leak is better than a crash.
+ */
+final class GradientReducer implements AutoCloseable {
+
+    private static final Logger LOG = LoggerFactory.getLogger(GradientReducer.class);
+
+    /** What could not be freed, kept from the garbage collector for good. */
+    private static final Collection<Object> LEFT_BEHIND = new ConcurrentLinkedQueue<>();
+
+    private final Communicator communicator;
+    private final StateDict state;
+    private final Reduction reduction;
+    private final NDManager manager;
+    private final List<StateDict.Entry> trainable;
+    private final List<String> names;
+    private final List<StateDict.Entry> frozen;
+    private final GradientHooks hooks;
+    private final CommunicationHook average;
+    private final Deque<Running> running = new ArrayDeque<>();
+    private final List<Running> lost = new ArrayList<>();
+
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Readiness readiness;
+    private GradientBuckets buckets;
+    private CommunicationHook hook;
+    private int @Nullable [] observed;
+    private int[] order;
+    private boolean adopted;
+    private boolean differs;
+    private int started;
+    private @Nullable Throwable failure;
+    private Thread user = Thread.currentThread();
+    private boolean closed;
+    private Set<String> unused = Set.of();
+    private long exposedNanos;
+
+    /** A bucket on its way; the work is known only of plain averages. */
+    private record Running(CommunicationHook.Pending pending, @Nullable Work work) {}
+
+    /**
+     * Binds gradients to buckets and registers the hooks.
+     *
+     * @param state with arrays that require gradients where they are trainable
+     */
+    GradientReducer(
+            Communicator communicator, StateDict state, Reduction reduction, NDManager manager) {
+        this.communicator = communicator;
+        this.state = state;
+        this.reduction = reduction;
+        this.manager = manager;
+        trainable = state.trainable();
+        names = trainable.stream().map(StateDict.Entry::name).toList();
+        frozen = state.parameters().stream().filter(entry -> !entry.trainable()).toList();
+        // Backward goes through the layers from the last to the first.
+        order = IntStream.range(0, names.size()).map(i -> names.size() - 1 - i).toArray();
+        buckets = GradientBuckets.create(communicator, layout(order), state, manager);
+        buckets.zero();
+        readiness = new Readiness(buckets.bucketOf(names));
+        average = bucket -> average(bucket)::await;
+        hook = average;
+        List<NDArray> arrays = trainable.stream().map(StateDict.Entry::array).toList();
+        hooks = GradientHooks.register(arrays, this::computed);
+    }
+
+    /** Lays out all gradients, those of the given parameters first. */
+    private BucketLayout layout(int[] parameters) {
+        List<Gradient> gradients = new ArrayList<>();
+        for (int parameter : parameters) {
+            StateDict.Entry entry = trainable.get(parameter);
+            gradients.add(new Gradient(entry.name(), ElementTypes.of(entry), entry.array().size()));
+        }
+        long tail = StepFlags.COUNT + (reduction.findUnused() ? names.size() : 0);
+        return BucketLayout.of(gradients, reduction, tail);
+    }
+
+    /** What the ranks must have in common to bring the same buckets. */
+    static String describe(Reduction reduction) {
+        return "reduction in buckets of "
+                + reduction.firstBucketBytes()
+                + " and "
+                + reduction.bucketBytes()
+                + " bytes"
+                + (reduction.findUnused() ? ", finding unused parameters" : "")
+                + (reduction.communicationHook().isPresent() ? ", by a hook" : "");
+    }
+
+    private Work average(GradientBucket bucket) {
+        return communicator.allReduce(
+                bucket.buffer(), ReduceOp.AVG, ComputeStream.HOST, "bucket " + bucket.index());
+    }
+
+    /** Forgets what the buckets hold, and lays them out anew if the order has become known. */
+    void zero() {
+        lock.lock();
+        try {
+            user = Thread.currentThread();
+            requireNoneRunning("zeroGradients");
+            readiness.reset();
+            if (observed != null) {
+                adopt(observed);
+                observed = null;
+            }
+        } finally {
+            lock.unlock();
+        }
+        buckets.zero();
+    }
+
+    private void adopt(int[] newOrder) {
+        order = newOrder;
+        GradientBuckets old = buckets;
+        buckets = GradientBuckets.create(communicator, layout(order), state, manager);
+        readiness.layOut(buckets.bucketOf(names));
+        old.close();
+        hook =
+                reduction
+                        .communicationHook()
+                        .map(factory -> factory.create(communicator, buckets.all(), manager))
+                        .orElse(average);
+    }
+
+    /** Lets hooks start buckets: the next backward is the last one of the step. */
+    void arm() {
+        if (communicator.size() == 1 || !reduction.overlap()) {
+            return;
+        }
+        lock.lock();
+        try {
+            user = Thread.currentThread();
+            requireNoneRunning("armReduction");
+            readiness.arm();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void requireNoneRunning(String call) {
+        if (!running.isEmpty()) {
+            StepOrderException problem = StepOrderException.stillRunning(call, running.size());
+            communicator.abort(problem);
+            throw problem;
+        }
+    }
+
+    /** A hook: on autograd's thread, just before the gradient is added to its bucket. */
+    private void computed(int parameter) {
+        lock.lock();
+        try {
+            if (closed || failure != null) {
+                return;
+            }
+            if (!readiness.computed(parameter, Thread.currentThread())) {
+                throw StepOrderException.secondBackward(names.get(parameter));
+            }
+            if (readiness.armed()) {
+                // The last bucket waits for its tail.
+                startUpTo(Math.min(readiness.full(), buckets.size() - 1));
+            }
+        } catch (Throwable t) {
+            failure = t;
+            communicator.abort(t);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void startUpTo(int end) {
+        while (started < end) {
+            GradientBucket bucket = buckets.get(started);
+            if (hook == average) {
+                Work work = average(bucket);
+                running.add(new Running(work::await, work));
+            } else {
+                running.add(new Running(hook.start(bucket), null));
+            }
+            started++;
+        }
+    }
+
+    /**
+     * Starts what is left, and waits for all.
+     *
+     * @param local what this rank asks for
+     * @return what any rank asks for
+     */
+    StepFlags reduce(StepFlags local) {
+        try {
+            endBackward();
+            BitSet agreed = local.bits();
+            if (communicator.size() > 1) {
+                startRest(agreed);
+                agreed = await();
+            } else {
+                mark(agreed);
+            }
+            unused = unusedEverywhere(agreed);
+            observe();
+            readiness.reset();
+            return StepFlags.of(agreed);
+        } catch (Throwable t) {
+            communicator.abort(t);
+            throw t;
+        }
+    }
+
+    /** No hook is called from here on; throws what went wrong in one. */
+    private void endBackward() {
+        lock.lock();
+        try {
+            user = Thread.currentThread();
+            readiness.disarm();
+            Throwable problem = failure != null ? failure : hooks.failure();
+            if (problem instanceof Error error) {
+                throw error;
+            }
+            if (problem instanceof RuntimeException exception) {
+                throw exception;
+            }
+        } finally {
+            lock.unlock();
+        }
+        checkParameters();
+    }
+
+    private void checkParameters() {
+        for (StateDict.Entry entry : frozen) {
+            if (Autograd.requiresGradient(entry.array())) {
+                throw TrainabilityChangedException.of(entry.name(), false);
+            }
+        }
+        BitSet used = readiness.used();
+        if (used.isEmpty() || used.cardinality() == names.size()) {
+            return;
+        }
+        List<String> missing = new ArrayList<>();
+        for (int i = used.nextClearBit(0); i < names.size(); i = used.nextClearBit(i + 1)) {
+            if (!Autograd.requiresGradient(trainable.get(i).array())) {
+                throw TrainabilityChangedException.of(names.get(i), true);
+            }
+            missing.add(names.get(i));
+        }
+        if (communicator.size() > 1 && !reduction.findUnused()) {
+            throw UnusedParameterException.of(missing, names.size(), communicator.rank());
+        }
+    }
+
+    private void startRest(BitSet bits) {
+        lock.lock();
+        try {
+            if (reduction.findUnused()) {
+                mark(bits);
+            }
+            buckets.tail().write(bits);
+            startUpTo(buckets.size());
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Adds which parameters this rank has used, behind the flags. */
+    private void mark(BitSet bits) {
+        readiness.used().stream().forEach(i -> bits.set(StepFlags.COUNT + i));
+    }
+
+    private BitSet await() {
+        long from = System.nanoTime();
+        while (!running.isEmpty()) {
+            awaitFirst();
+        }
+        started = 0;
+        exposedNanos += System.nanoTime() - from;
+        return buckets.tail().read();
+    }
+
+    /** Waits for the first bucket on its way; one that does not come back is still running. */
+    private void awaitFirst() {
+        Running first = running.remove();
+        try {
+            first.pending().await(communicator.deadline());
+        } finally {
+            if (first.work() != null && !first.work().isDone()) {
+                lost.add(first);
+            }
+        }
+    }
+
+    private Set<String> unusedEverywhere(BitSet agreed) {
+        BitSet used = agreed.get(StepFlags.COUNT, StepFlags.COUNT + names.size());
+        // Not known of parameters, or no rank has run a backward.
+        if (used.isEmpty() || used.cardinality() == names.size()) {
+            return Set.of();
+        }
+        return IntStream.range(0, names.size())
+                .filter(i -> !used.get(i))
+                .mapToObj(names::get)
+                .collect(Collectors.toUnmodifiableSet());
+    }
+
+    /** Sends rank 0's order of readiness to all, once; later only looks whether it still holds. */
+    private void observe() {
+        if (communicator.size() == 1) {
+            return;
+        }
+        if (!adopted) {
+            long from = System.nanoTime();
+            observed = orderOfRankZero();
+            exposedNanos += System.nanoTime() - from;
+            adopted = observed != null;
+        } else if (!differs && observed == null && !readiness.follows(order)) {
+            differs = true;
+            LOG.info(
+                    "on rank {} gradients become ready in another order than on rank 0 at first;"
+                            + " buckets wait for those before them",
+                    communicator.rank());
+        }
+    }
+
+    /** The parameters that rank 0 has not used come last; null if it has run no backward. */
+    private int @Nullable [] orderOfRankZero() {
+        CommBuffer buffer = communicator.allocate(DType.I32, names.size());
+        ByteBuffer bytes = buffer.bytes().order(ByteOrder.nativeOrder());
+        if (communicator.rank() == 0) {
+            int[] first = readiness.order();
+            IntStream rest = IntStream.of(order).filter(i -> !readiness.used().get(i));
+            int[] all = IntStream.concat(IntStream.of(first), rest).toArray();
+            for (int i = 0; i < all.length; i++) {
+                bytes.putInt(i * Integer.BYTES, first.length == 0 ? -1 : all[i]);
+            }
+        }
+        // After a failure the buffer is left to the communicator.
+        communicator
+                .broadcast(buffer, 0, ComputeStream.HOST, "order of gradients")
+                .await(communicator.deadline());
+        int[] sent = new int[names.size()];
+        for (int i = 0; i < sent.length; i++) {
+            sent[i] = bytes.getInt(i * Integer.BYTES);
+        }
+        buffer.close();
+        return sent[0] < 0 ? null : sent;
+    }
+
+    /** Returns which parameters no rank has used in the last step, as far as that is known. */
+    Set<String> unused() {
+        return unused;
+    }
+
+    void stepSkipped() {
+        hook.stepSkipped();
+    }
+
+    /** Returns how long the rank has waited since the last call. */
+    long takeExposedNanos() {
+        long nanos = exposedNanos;
+        exposedNanos = 0;
+        return nanos;
+    }
+
+    /** Frees everything, or leaves it behind where somebody may still use it. */
+    @Override
+    public void close() {
+        if (!closeForHooks()) {
+            leave("a thread is in the middle of a step", this);
+            return;
+        }
+        settle();
+        hooks.close();
+        trainable.forEach(entry -> GradientViews.unbind(entry.array()));
+        try {
+            if (hook != average) {
+                hook.close();
+            }
+        } finally {
+            if (lost.isEmpty()) {
+                buckets.close();
+            } else {
+                buckets.dropTensors();
+                leave("a reduction did not come back", buckets);
+            }
+        }
+    }
+
+    /** Tells whether no backward is under way, after which hooks do nothing any more. */
+    private boolean closeForHooks() {
+        boolean locked = false;
+        try {
+            locked = lock.tryLock(communicator.deadline().toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            locked = lock.tryLock();
+        }
+        if (!locked) {
+            return false;
+        }
+        try {
+            boolean midStep = readiness.armed() || !readiness.used().isEmpty();
+            if (midStep && user != Thread.currentThread() && user.isAlive()) {
+                closed = true;
+                return false;
+            }
+            closed = true;
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Aborts what is running, and waits for it. */
+    private void settle() {
+        if (running.isEmpty()) {
+            return;
+        }
+        communicator.abort(
+                StepOrderException.closedWhileRunning(communicator.rank(), running.size()));
+        while (!running.isEmpty()) {
+            try {
+                awaitFirst();
+            } catch (RuntimeException e) {
+                LOG.debug("A reduction has ended because its replica is closed", e);
+            }
+        }
+    }
+
+    private void leave(String why, Object kept) {
+        LEFT_BEHIND.add(kept);
+        LOG.warn("rank {} leaves the memory of its gradients behind: {}", communicator.rank(), why);
+    }
+}
