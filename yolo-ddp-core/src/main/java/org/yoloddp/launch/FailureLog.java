@@ -1,0 +1,159 @@
+package org.yoloddp.launch;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import org.yoloddp.launch.ErrorFile.Blame;
+import org.yoloddp.launch.JobState.Member;
+
+/** The failures of one generation, by the clock of node 0, and which of them came first. */
+final class FailureLog {
+
+    /** A failure and when it happened. */
+    private record Entry(WorkerFailure failure, long nanos, @Nullable Blame blame) {}
+
+    private final List<Entry> entries = new ArrayList<>();
+    private final Set<Integer> ranks = new HashSet<>();
+    private final Set<Integer> finished = new HashSet<>();
+    private long firstNoted;
+
+    void clear() {
+        entries.clear();
+        ranks.clear();
+        finished.clear();
+    }
+
+    boolean isEmpty() {
+        return entries.isEmpty();
+    }
+
+    /** Takes what a node tells for the first time. */
+    void add(NodeState node, long now) {
+        finished.addAll(node.finished());
+        for (FailureNote note : node.failures()) {
+            long happened = now - Duration.ofMillis(note.ageMillis()).toNanos();
+            note(new Entry(note.failure(), happened, note.blame()), now);
+        }
+    }
+
+    /** Notes a node that says nothing any more. */
+    void addLost(Member member, JobState job, Duration silence) {
+        int rank = job.firstRank(job.groupRank(member.agent()).orElse(0));
+        note(
+                new Entry(
+                        new WorkerFailure(
+                                rank,
+                                0,
+                                member.nodeRank(),
+                                member.host(),
+                                -1,
+                                -1,
+                                "the launcher of node "
+                                        + member.nodeRank()
+                                        + " has not been heard of for "
+                                        + silence.toSeconds()
+                                        + " s",
+                                null,
+                                false),
+                        Long.MIN_VALUE,
+                        null),
+                0);
+    }
+
+    private void note(Entry entry, long now) {
+        if (ranks.add(entry.failure.rank())) {
+            if (entries.isEmpty()) {
+                firstNoted = now;
+            }
+            entries.add(entry);
+        }
+    }
+
+    /** Whether a failure is known that is nobody else's fault. */
+    boolean isDecided() {
+        return entries.stream().anyMatch(entry -> entry.blame == null);
+    }
+
+    /** Whether failures are known, but the one who is blamed has been silent for too long. */
+    boolean isOverdue(long now, Duration patience) {
+        return !entries.isEmpty() && now - firstNoted >= patience.toNanos();
+    }
+
+    /** The node of the rank that is held responsible. */
+    Optional<Member> blamed(JobState job) {
+        return culprit().flatMap(entry -> job.memberOf(blame(entry).rank()));
+    }
+
+    /** All failures in order of time, root cause first. */
+    List<WorkerFailure> ordered(JobState job) {
+        List<WorkerFailure> ordered = new ArrayList<>();
+        if (!isDecided()) {
+            culprit().flatMap(entry -> unheard(entry, job)).ifPresent(ordered::add);
+        }
+        entries.stream()
+                .sorted(
+                        Comparator.<Entry, Boolean>comparing(entry -> entry.blame != null)
+                                .thenComparing(Entry::nanos))
+                .map(Entry::failure)
+                .forEach(ordered::add);
+        return List.copyOf(ordered);
+    }
+
+    /** The failure that names the rank where all began: the earliest, or whom that one leads to. */
+    private Optional<Entry> culprit() {
+        if (entries.isEmpty() || isDecided()) {
+            return Optional.empty();
+        }
+        Entry found = entries.stream().min(Comparator.comparing(Entry::nanos)).orElseThrow();
+        for (int i = 0; i < entries.size(); i++) {
+            Optional<Entry> next = of(blame(found).rank());
+            if (next.isEmpty()) {
+                break;
+            }
+            found = next.get();
+        }
+        return Optional.of(found);
+    }
+
+    private Optional<Entry> of(int rank) {
+        return entries.stream().filter(entry -> entry.failure.rank() == rank).findFirst();
+    }
+
+    private static Blame blame(Entry entry) {
+        if (entry.blame == null) {
+            throw new IllegalStateException("rank " + entry.failure.rank() + " blames nobody");
+        }
+        return entry.blame;
+    }
+
+    /** The rank that an entry names, if it has not told of a failure itself. */
+    private Optional<WorkerFailure> unheard(Entry entry, JobState job) {
+        Blame blame = blame(entry);
+        if (of(blame.rank()).isPresent()) {
+            return Optional.empty(); // they blame each other
+        }
+        return job.memberOf(blame.rank())
+                .map(
+                        member ->
+                                new WorkerFailure(
+                                        blame.rank(),
+                                        blame.rank()
+                                                - job.firstRank(
+                                                        job.groupRank(member.agent()).orElse(0)),
+                                        member.nodeRank(),
+                                        member.host(),
+                                        blame.pid(),
+                                        finished.contains(blame.rank()) ? 0 : -1,
+                                        "rank "
+                                                + entry.failure.rank()
+                                                + " says: "
+                                                + entry.failure.cause(),
+                                        null,
+                                        false));
+    }
+}
