@@ -53,6 +53,7 @@ class ArchitectureTest {
                     Map.entry("amp", List.of("torch", "comm")),
                     Map.entry("schedule", List.of("torch", "comm")),
                     Map.entry("sampler", List.of("torch", "comm")),
+                    Map.entry("launch", List.of("rendezvous", "natives")),
                     Map.entry("rendezvous", List.of("comm")),
                     Map.entry("comm.testing", List.of("comm.inprocess")),
                     Map.entry("comm.inprocess", List.of("comm")),
