@@ -227,8 +227,8 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Switches mixed precision on or off: bfloat16 on the CPU. It and {@link #optPrecision} replace
-     * each other.
+     * Switches mixed precision on or off: bfloat16, on any device. It and {@link #optPrecision},
+     * which also offers float16 with loss scaling, replace each other.
      *
      * @param value true for mixed precision
      * @return this builder
@@ -238,9 +238,9 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Sets the number format of the forward pass.
+     * Sets the number format of the forward pass, and whether the loss is scaled.
      *
-     * @param value the format
+     * @param value the precision, such as {@link Precision#float16()}
      * @return this builder
      */
     public DistributedTrainerBuilder optPrecision(Precision value) {

@@ -15,6 +15,13 @@ record Weights(Map<String, float[]> arrays) {
         return new Weights(arrays);
     }
 
+    /** Returns weights of the same values, to be changed. */
+    Weights copy() {
+        Map<String, float[]> copies = new LinkedHashMap<>();
+        arrays.forEach((name, values) -> copies.put(name, values.clone()));
+        return new Weights(copies);
+    }
+
     /** Trains, and returns what came out. */
     static Weights of(DistributedTrainerBuilder builder, Path folder) {
         Path file = folder.resolve("weights.safetensors");

@@ -36,6 +36,8 @@ final class SummaryJson {
         summary.put("stepMillis", millis);
         summary.put("commExposedMillis", number(report.commExposedMillis()));
         summary.put("phaseMillis", phases(report.phaseMillis()));
+        summary.put("skippedSteps", report.skippedSteps());
+        summary.put("lossScale", number(report.lossScale()));
         summary.put("best", best(report));
         summary.put("bestEpoch", bestEpoch(report));
         summary.put("parametersSha256", report.parametersSha256());

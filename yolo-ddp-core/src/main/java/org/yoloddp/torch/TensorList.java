@@ -2,12 +2,14 @@ package org.yoloddp.torch;
 
 import ai.djl.ndarray.NDArray;
 import java.util.List;
+import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.GenericList;
 import org.bytedeco.pytorch.IValue;
 import org.bytedeco.pytorch.LongArrayRefOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorType;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.Type;
@@ -107,6 +109,31 @@ public final class TensorList implements AutoCloseable {
         try (GradMode off = GradMode.disabled();
                 BoxedOp.Call call = Ops.MUL.call()) {
             call.list(this).number(factor).run();
+        }
+    }
+
+    /**
+     * Multiplies all elements, and looks for infinities and NaN before the product, in one pass.
+     *
+     * @param factor by this, in float32; such as the inverse of a loss scale
+     * @return whether an element is not finite
+     */
+    public boolean scaleAndFindNonFinite(double factor) {
+        if (size == 0) {
+            return false;
+        }
+        try (GradMode off = GradMode.disabled();
+                TensorVector tensors = value.toTensorVector();
+                Device device = tensors.get(0).device();
+                TensorOptions options = new TensorOptions(device);
+                Tensor found = torch.zeros(new long[] {1}, options);
+                Scalar scalar = new Scalar(factor);
+                Tensor inverse = torch.full_like(found, scalar);
+                IValue foundValue = new IValue(found);
+                IValue inverseValue = new IValue(inverse);
+                BoxedOp.Call call = Ops.UNSCALE.call()) {
+            call.list(this).value(foundValue).value(inverseValue).run();
+            return found.item_float() != 0;
         }
     }
 
@@ -249,6 +276,7 @@ public final class TensorList implements AutoCloseable {
     private static final class Ops {
         static final BoxedOp ZERO = BoxedOp.of("_foreach_zero_", "");
         static final BoxedOp MUL = BoxedOp.of("_foreach_mul_", "Scalar");
+        static final BoxedOp UNSCALE = BoxedOp.of("_amp_foreach_non_finite_check_and_unscale_", "");
         static final BoxedOp ADD = BoxedOp.of("_foreach_add_", "List");
         static final BoxedOp INCREMENT = BoxedOp.of("_foreach_add_", "Scalar");
         static final BoxedOp COPY = BoxedOp.of("_foreach_copy_", "");

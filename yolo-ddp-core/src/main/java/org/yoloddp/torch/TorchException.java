@@ -92,6 +92,11 @@ public class TorchException extends YoloDdpException {
         return new TorchException("the state dict has two entries " + name, null);
     }
 
+    static TorchException noAutocastType(DataType type) {
+        return new TorchException(
+                "autocast to " + type + " makes no sense; use bfloat16 or float16", null);
+    }
+
     static TorchException missingSymbol(String name, Throwable cause) {
         return new TorchException(
                 "this libtorch does not export " + name + ", which autocast needs", cause);

@@ -1,6 +1,7 @@
 package org.yoloddp.torch;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.DataType;
 import java.util.List;
 import org.bytedeco.pytorch.GeneratorOptional;
 import org.bytedeco.pytorch.Scalar;
@@ -255,6 +256,23 @@ public final class TorchOps {
      */
     public static NDArray toBfloat16(NDArray x) {
         return Tensors.adopt(x, Tensors.view(x).to(ScalarType.BFloat16));
+    }
+
+    /**
+     * Returns the type of an array's elements, also where DJL doesn't know it: for bfloat16 {@link
+     * NDArray#getDataType()} gives UNKNOWN. Creating an array of such a type by DJL ends the JVM.
+     *
+     * @param array any array
+     * @return the type; UNKNOWN if DJL has no name for it
+     */
+    public static DataType dataType(NDArray array) {
+        DataType known = array.getDataType();
+        if (known != DataType.UNKNOWN) {
+            return known;
+        }
+        return Tensors.view(array).scalar_type().intern() == ScalarType.BFloat16
+                ? DataType.BFLOAT16
+                : DataType.UNKNOWN;
     }
 
     private static long[] pair(long value) {

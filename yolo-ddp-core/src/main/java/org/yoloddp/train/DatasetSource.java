@@ -80,8 +80,9 @@ public final class DatasetSource implements TrainingData {
                 NDManager single = manager.newSubManager()) {
             for (int i = from; i < to; i++) {
                 Record sample = get(single, indices[i]);
-                data[i - from] = sample.getData();
-                labels[i - from] = sample.getLabels();
+                String which = " of sample " + indices[i] + ", array";
+                data[i - from] = known("the data" + which, sample.getData());
+                labels[i - from] = known("the label" + which, sample.getLabels());
             }
             NDList stackedData = Batchifier.STACK.batchify(data);
             NDList stackedLabels = Batchifier.STACK.batchify(labels);
@@ -89,6 +90,10 @@ public final class DatasetSource implements TrainingData {
             stackedLabels.attach(manager);
             return new TrainingBatch(stackedData, stackedLabels, to - from);
         }
+    }
+
+    private static NDList known(String what, NDList arrays) {
+        return UnsupportedDataTypeException.requireKnown(what, arrays);
     }
 
     @Override

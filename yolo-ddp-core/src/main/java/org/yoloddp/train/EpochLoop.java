@@ -81,7 +81,8 @@ final class EpochLoop implements AutoCloseable {
     Result run(int epoch, Observers observers) {
         BatchPlan plan = plan(epoch);
         UnevenShardsException.checkBatches(epoch, plan.batches(), batchesPerEpoch);
-        RunningLosses losses = new RunningLosses(loss.terms());
+        RunningLosses losses =
+                new RunningLosses(loss.terms(), settings.precision().lossScaling().isPresent());
         StepFlags flags = StepFlags.NONE;
         long imagesBefore = images;
         long start = System.nanoTime();
@@ -107,6 +108,8 @@ final class EpochLoop implements AutoCloseable {
                                 losses.means(),
                                 step.learningRates(),
                                 result.gradientNorm(),
+                                result.skipped(),
+                                result.lossScale(),
                                 millis);
                 observers.tell(o -> o.onStep(report));
                 last = System.nanoTime();
@@ -128,6 +131,8 @@ final class EpochLoop implements AutoCloseable {
             watch.dataWait.begin(iteration);
             TrainingBatch batch = batches.next(scope);
             watch.dataWait.end();
+            UnsupportedDataTypeException.requireKnown("the batch's data", batch.data());
+            UnsupportedDataTypeException.requireKnown("the batch's label", batch.labels());
             if (settings.channelsLast()) {
                 for (NDArray input : batch.data()) {
                     if (input.getShape().dimension() == 4) {
@@ -155,6 +160,8 @@ final class EpochLoop implements AutoCloseable {
                 stepMillis.quantile(.5),
                 stepMillis.quantile(.95),
                 step.phases(),
+                step.scaling().skipped(),
+                step.scaling().scale(),
                 hashes.parametersSha256(),
                 hashes.buffersSha256());
     }

@@ -27,6 +27,8 @@ record RankModel(Block block, StateDict state, ParameterStore store) {
                 block.initialize(manager, DataType.FLOAT32, task.inputShapes(batch));
             }
             StateDict state = StateDict.of(block);
+            UnsupportedDataTypeException.check(state);
+            settings.precision().requireSupported(block);
             for (StateDict.Entry entry : state.entries()) {
                 if (!task.keepsBlocks()) {
                     entry.array().attach(manager);
@@ -52,7 +54,8 @@ record RankModel(Block block, StateDict state, ParameterStore store) {
     /** Runs the block in evaluation mode without gradients. */
     NDList predict(NDList data) {
         try (GradMode off = GradMode.disabled()) {
-            return block.forward(store, data, false);
+            return UnsupportedDataTypeException.requireKnown(
+                    "the block's output", block.forward(store, data, false));
         }
     }
 

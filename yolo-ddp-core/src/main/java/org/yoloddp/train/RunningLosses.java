@@ -15,15 +15,21 @@ import org.yoloddp.error.ConfigurationException;
 final class RunningLosses {
 
     private final List<String> terms;
+    private final boolean leaveOut;
     private final double[] sums;
     private long batches;
 
-    RunningLosses(List<String> terms) {
+    /**
+     * @param leaveOut whether a batch with a loss that isn't finite is left out, as its step will
+     *     be, instead of failing the training
+     */
+    RunningLosses(List<String> terms, boolean leaveOut) {
         this.terms = terms;
+        this.leaveOut = leaveOut;
         this.sums = new double[terms.size()];
     }
 
-    /** Adds a batch, or throws if a term isn't finite. */
+    /** Adds a batch; or leaves it out or throws if a term isn't finite. */
     void add(float total, float[] values, int rank, long step) {
         if (values.length != terms.size()) {
             throw new ConfigurationException(
@@ -33,12 +39,24 @@ final class RunningLosses {
                             + terms
                             + "; LossValue.terms needs one value per name of TrainingLoss.terms()");
         }
+        if (leaveOut && !(Float.isFinite(total) && allFinite(values))) {
+            return;
+        }
         for (int i = 0; i < values.length; i++) {
             requireFinite(values[i], terms.get(i), rank, step);
             sums[i] += values[i];
         }
         requireFinite(total, "total", rank, step);
         batches++;
+    }
+
+    private static boolean allFinite(float[] values) {
+        for (float value : values) {
+            if (!Float.isFinite(value)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     private static void requireFinite(float value, String term, int rank, long step) {

@@ -13,6 +13,9 @@ import java.util.Map;
  * @param losses the mean of each term over the epoch so far, on rank 0
  * @param learningRates the learning rate of each parameter group
  * @param gradientNorm the norm before clipping; NaN where no step was taken or nothing is clipped
+ * @param skipped whether the optimizer left a step out, since gradients weren't finite; only with
+ *     loss scaling
+ * @param lossScale what the loss of this batch was multiplied by; NaN without loss scaling
  * @param millis milliseconds since the batch before, the wait for data included
  */
 public record StepReport(
@@ -24,6 +27,8 @@ public record StepReport(
         Map<String, Double> losses,
         double[] learningRates,
         double gradientNorm,
+        boolean skipped,
+        double lossScale,
         double millis) {
 
     /**
@@ -38,6 +43,8 @@ public record StepReport(
      * @param learningRates the learning rate of each parameter group
      * @param gradientNorm the norm before clipping; NaN where no step was taken or nothing is
      *     clipped
+     * @param skipped whether the optimizer left a step out
+     * @param lossScale what the loss of this batch was multiplied by; NaN without loss scaling
      * @param millis how long the batch took
      */
     public StepReport {

@@ -13,6 +13,9 @@ import java.util.List;
  * @param stepMillisMedian the median duration of a batch on rank 0, in milliseconds
  * @param stepMillisP95 the 95th percentile of it, in milliseconds
  * @param phaseMillis the medians of the parts of a step on rank 0, in milliseconds
+ * @param skippedSteps the number of optimizer steps left out since gradients weren't finite; 0
+ *     without loss scaling
+ * @param lossScale the loss scale at the end; NaN without loss scaling
  * @param parametersSha256 for each rank the SHA-256 of its parameters: little-endian bytes in
  *     state-dict order, not averaged
  * @param buffersSha256 for each rank the SHA-256 of its buffers after their last broadcast
@@ -26,6 +29,8 @@ public record TrainingReport(
         double stepMillisMedian,
         double stepMillisP95,
         PhaseMillis phaseMillis,
+        long skippedSteps,
+        double lossScale,
         List<String> parametersSha256,
         List<String> buffersSha256) {
 
@@ -40,6 +45,8 @@ public record TrainingReport(
      * @param stepMillisMedian the median duration of a batch on rank 0
      * @param stepMillisP95 the 95th percentile of it
      * @param phaseMillis the medians of the parts of a step on rank 0
+     * @param skippedSteps the number of optimizer steps left out
+     * @param lossScale the loss scale at the end; NaN without loss scaling
      * @param parametersSha256 for each rank the SHA-256 of its parameters: little-endian bytes in
      *     state-dict order, not averaged
      * @param buffersSha256 for each rank the SHA-256 of its buffers after their last broadcast

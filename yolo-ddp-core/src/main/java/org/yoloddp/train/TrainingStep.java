@@ -30,7 +30,8 @@ final class TrainingStep implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(TrainingStep.class);
 
     /** What a batch brought. */
-    record Result(StepFlags flags, int samples, double gradientNorm) {}
+    record Result(
+            StepFlags flags, int samples, double gradientNorm, boolean skipped, double lossScale) {}
 
     private final TrainingSettings settings;
     private final RankContext rank;
@@ -41,6 +42,7 @@ final class TrainingStep implements AutoCloseable {
     private final HyperparameterSchedule.Bound schedule;
     private final FusedOptimizer optimizer;
     private final GradientClip clip;
+    private final LossScaling scaling;
     private final GraphMemory graphMemory;
     private final StepRandomness randomness;
     private final BooleanSupplier cancelled;
@@ -74,6 +76,7 @@ final class TrainingStep implements AutoCloseable {
         this.schedule = settings.schedule().bind(plan, groups.size());
         this.optimizer = FusedOptimizer.create(settings.optimizer(), groups, model.state());
         this.clip = GradientClip.create(model.state(), settings.clipNorm());
+        this.scaling = LossScaling.create(settings, rank, model.state());
     }
 
     private void warnOfSharedGenerator() {
@@ -99,6 +102,8 @@ final class TrainingStep implements AutoCloseable {
         randomness.begin(iteration);
         NDList predictions = forward(batch.data());
         LossValue value = loss.evaluate(batch.labels(), predictions);
+        UnsupportedDataTypeException.requireKnown("the loss's total", value.total());
+        UnsupportedDataTypeException.requireKnown("the array of the loss's terms", value.terms());
         watch.forward.end();
         losses.add(
                 float32(value.total()).getFloat(),
@@ -109,25 +114,33 @@ final class TrainingStep implements AutoCloseable {
         if (synchronised) {
             replica.armReduction();
         }
-        Autograd.backward(value.total());
+        double lossScale = scaling.scale();
+        Autograd.backward(value.total(), scaling.factor());
         graphMemory.release();
         watch.backward.end();
         if (!synchronised) {
-            return new Result(StepFlags.NONE, batch.size(), Double.NaN);
+            return new Result(StepFlags.NONE, batch.size(), Double.NaN, false, lossScale);
         }
         watch.exposedGradients.begin(iteration);
         StepFlags flags =
                 replica.reduceGradients(new StepFlags(cancelled.getAsBoolean(), false, false));
         watch.exposedGradients.end();
         watch.optimizer.begin(iteration);
-        double norm = Double.isInfinite(settings.clipNorm()) ? Double.NaN : clip.apply();
-        optimizer.step(now.learningRates(), now.momentum(), replica.unusedEverywhere());
+        double norm = Double.NaN;
+        boolean skipped = scaling.unscale();
+        if (skipped) {
+            replica.stepSkipped();
+        } else {
+            norm = Double.isInfinite(settings.clipNorm()) ? Double.NaN : clip.apply();
+            optimizer.step(now.learningRates(), now.momentum(), replica.unusedEverywhere());
+        }
         replica.zeroGradients();
+        // Also after a skipped step, as in YOLOv5: running statistics have moved on.
         averaged.update();
         watch.optimizer.end();
         replica.verify(iteration + 1);
         exposedMillis.add(replica.takeExposedMillis());
-        return new Result(flags, batch.size(), norm);
+        return new Result(flags, batch.size(), norm, skipped, lossScale);
     }
 
     /** DJL makes a scalar times a Java number a float64. */
@@ -138,14 +151,19 @@ final class TrainingStep implements AutoCloseable {
     /** Computes in the wanted precision; the loss is always computed in float32. */
     private NDList forward(NDList data) {
         NDList predictions;
-        try (PrecisionScope scope = settings.precision().scope()) {
+        try (PrecisionScope scope = settings.precision().scope(rank.device())) {
             predictions = model.train(data);
         }
-        return settings.precision().toFloat32(predictions);
+        return UnsupportedDataTypeException.requireKnown(
+                "the block's output", settings.precision().toFloat32(predictions));
     }
 
     void releaseGraph() {
         graphMemory.release();
+    }
+
+    LossScaling scaling() {
+        return scaling;
     }
 
     double[] learningRates() {
@@ -160,5 +178,6 @@ final class TrainingStep implements AutoCloseable {
     public void close() {
         optimizer.close();
         clip.close();
+        scaling.close();
     }
 }

@@ -1,5 +1,6 @@
 package org.yoloddp.ddp;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -110,7 +111,7 @@ final class MiniLoop implements AutoCloseable {
                             MiniNet.images(scope, step, from, from + samplesPerRank));
             NDArray targets = MiniNet.targets(scope, step, from, from + samplesPerRank);
             NDArray outputs;
-            try (PrecisionScope mixed = precision.scope()) {
+            try (PrecisionScope mixed = precision.scope(Device.cpu())) {
                 NDList raw = block.forward(parameterStore, new NDList(images), true);
                 outputs = precision.toFloat32(raw).singletonOrThrow();
             }

@@ -71,6 +71,8 @@ final class Reports {
                 310,
                 340.25,
                 new PhaseMillis(1.5, 120, 160, Double.NaN, 12),
+                3,
+                8192,
                 List.of("aa", "aa"),
                 List.of("bb", "bb"));
     }

@@ -117,6 +117,7 @@ class RunFolderTest {
                                 + "\"phaseMillis\":{\"dataWait\":1.5,\"forward\":120.0,"
                                 + "\"backward\":160.0,\"commExposed\":null,"
                                 + "\"optimizer\":12.0},"
+                                + "\"skippedSteps\":3,\"lossScale\":8192.0,"
                                 + "\"best\":{\"precision\":0.9,\"recall\":0.75,\"mAP50\":0.5,"
                                 + "\"mAP50-95\":0.25},"
                                 + "\"bestEpoch\":{\"epoch\":1,\"fitness\":0.5,"

@@ -22,7 +22,7 @@ class ReportsCopyTest {
         double[] rates = {.1};
         ValidationResult found = new ValidationResult(.5, losses, byClass);
         EpochReport epoch = new EpochReport(0, losses, Optional.of(found), true, rates, 1, 1);
-        StepReport step = new StepReport(0, 0, 0, 1, 1, losses, rates, 1, 1);
+        StepReport step = new StepReport(0, 0, 0, 1, 1, losses, rates, 1, false, 1, 1);
         List<EpochReport> epochs = new ArrayList<>(List.of(epoch));
         List<String> hashes = new ArrayList<>(List.of("ab"));
         TrainingReport report =
@@ -35,6 +35,8 @@ class ReportsCopyTest {
                         1,
                         1,
                         PHASES,
+                        0,
+                        Double.NaN,
                         hashes,
                         hashes);
         List<String> terms = new ArrayList<>(List.of("loss"));
@@ -64,7 +66,7 @@ class ReportsCopyTest {
                 new ValidationResult(.5, Map.of("mAP50", .5), Map.of("cat", Map.of("mAP50", .5)));
         EpochReport epoch =
                 new EpochReport(0, Map.of("loss", 1.0), Optional.of(found), true, one(), 1, 1);
-        StepReport step = new StepReport(0, 0, 0, 1, 1, Map.of("loss", 1.0), one(), 1, 1);
+        StepReport step = new StepReport(0, 0, 0, 1, 1, Map.of("loss", 1.0), one(), 1, false, 1, 1);
         epoch.learningRates()[0] = 2;
         step.learningRates()[0] = 2;
         assertThat(epoch.learningRates()).containsExactly(1);
