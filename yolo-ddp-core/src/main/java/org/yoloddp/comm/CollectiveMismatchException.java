@@ -97,6 +97,15 @@ public final class CollectiveMismatchException extends CommunicationException {
         return new TreeMap<>(calls);
     }
 
+    /**
+     * Returns the ranks that had not asked for anything yet.
+     *
+     * @return the ranks, by number in the world
+     */
+    public List<Integer> silent() {
+        return List.copyOf(silent);
+    }
+
     @Override
     public CollectiveMismatchException copy() {
         return of(group(), sequence, calls, silent);

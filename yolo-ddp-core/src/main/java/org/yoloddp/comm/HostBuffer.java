@@ -58,6 +58,35 @@ public final class HostBuffer implements CommBuffer {
     }
 
     /**
+     * Lends memory that somebody else manages: closing the buffer gives it back.
+     *
+     * @param memory a direct buffer, all of which is lent; held strongly
+     * @param dtype the element type
+     * @param count the number of elements
+     * @param giveBack called once, when the buffer is closed and no collective works on it any more
+     * @return a buffer, to be closed
+     */
+    public static HostBuffer lend(
+            ByteBuffer memory, DType dtype, long count, Runnable giveBack) {
+        if (!memory.isDirect() || size(dtype, count) > memory.capacity()) {
+            throw new IllegalArgumentException(
+                    count + " x " + dtype + " do not fit into " + memory);
+        }
+        HostMemory lent = HostMemory.lend(memory, giveBack);
+        return new HostBuffer(lent, lent.address(), dtype, count, false);
+    }
+
+    /**
+     * Returns the address of a direct buffer's memory.
+     *
+     * @param memory a direct buffer
+     * @return the address of its index 0, or 0 if its capacity is 0
+     */
+    public static long address(ByteBuffer memory) {
+        return HostMemory.address(memory);
+    }
+
+    /**
      * Views any buffer on the host as one of this kind.
      *
      * @param buffer a buffer on the host

@@ -2,6 +2,7 @@ package org.yoloddp.comm;
 
 import java.nio.ByteBuffer;
 import org.bytedeco.javacpp.Pointer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A block of the host's memory.
@@ -27,18 +28,16 @@ final class HostMemory {
     private final long address;
     private final long bytes;
     private final Object owner;
-    private final boolean owned;
-    private final Block block;
+    private final @Nullable Runnable free;
 
     private int users = 1;
     private boolean closed;
 
-    private HostMemory(long address, long bytes, Object owner, boolean owned, Block block) {
+    private HostMemory(long address, long bytes, Object owner, @Nullable Runnable free) {
         this.address = address;
         this.bytes = bytes;
         this.owner = owner;
-        this.owned = owned;
-        this.block = block;
+        this.free = free;
     }
 
     static HostMemory allocate(long bytes) {
@@ -47,11 +46,20 @@ final class HostMemory {
             throw new OutOfMemoryError("No memory for a communication buffer of " + bytes + " B");
         }
         long aligned = (block.address() + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-        return new HostMemory(aligned, bytes, block, true, block);
+        return new HostMemory(aligned, bytes, block, () -> Block.free(block));
     }
 
     static HostMemory wrap(long address, long bytes, Object owner) {
-        return new HostMemory(address, bytes, owner, false, new Block(address, bytes));
+        return new HostMemory(address, bytes, owner, null);
+    }
+
+    /** Takes a buffer's memory, which it holds, and tells when nobody uses it any more. */
+    static HostMemory lend(ByteBuffer memory, Runnable free) {
+        return new HostMemory(address(memory), memory.capacity(), memory, free);
+    }
+
+    static long address(ByteBuffer memory) {
+        return memory.capacity() == 0 ? 0 : new Block(memory).address();
     }
 
     long address() {
@@ -79,13 +87,13 @@ final class HostMemory {
     }
 
     synchronized void release() {
-        if (--users == 0 && owned) {
-            Block.free(block);
+        if (--users == 0 && free != null) {
+            free.run();
         }
     }
 
     synchronized void close() {
-        if (owned && !closed) {
+        if (free != null && !closed) {
             closed = true;
             release();
         }
@@ -106,6 +114,10 @@ final class HostMemory {
 
         Block(Pointer p) {
             super(p);
+        }
+
+        Block(ByteBuffer memory) {
+            super(memory);
         }
 
         Block(long address, long bytes) {

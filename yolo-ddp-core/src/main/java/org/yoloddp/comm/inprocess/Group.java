@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.yoloddp.comm.Call;
 import org.yoloddp.comm.CollectiveMismatchException;
 import org.yoloddp.comm.CollectiveTimeoutException;
 import org.yoloddp.comm.CommunicationException;
@@ -15,6 +16,7 @@ import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.RankFailedException;
+import org.yoloddp.comm.Slice;
 
 /**
  * What the ranks of one group share.
@@ -118,7 +120,7 @@ final class Group {
                 return;
             }
             op.started = true;
-            op.slices = Slice.plan(op);
+            op.slices = Slice.plan(op.call(op.participants[0]), op.participants);
             if (op.slices.isEmpty()) {
                 end(op, candidates);
             } else {
@@ -249,7 +251,7 @@ final class Group {
     private void perform(Op op, Slice slice) {
         Throwable problem = null;
         try {
-            slice.execute(op);
+            slice.execute(op.call(op.participants[0]), op.participants, op::buffer);
         } catch (RuntimeException | Error e) {
             problem = e;
         }

@@ -2,23 +2,18 @@ package org.yoloddp.comm.inprocess;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
+import org.yoloddp.comm.Call;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Communicator;
-import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.comm.DType;
 import org.yoloddp.comm.HostBuffer;
-import org.yoloddp.comm.HostReduction;
-import org.yoloddp.comm.MemoryDevice;
+import org.yoloddp.comm.HostCommunicator;
 import org.yoloddp.comm.Operation;
-import org.yoloddp.comm.ReduceOp;
-import org.yoloddp.comm.UnsupportedBufferException;
 import org.yoloddp.comm.Work;
 import org.yoloddp.error.ConfigurationException;
 
@@ -28,7 +23,7 @@ import org.yoloddp.error.ConfigurationException;
  * <p>Gives the same bits on every run. Works in place on any memory of the host, without a copy
  * between the ranks' buffers and the exchange.
  */
-public final class InProcessCommunicator implements Communicator {
+public final class InProcessCommunicator extends HostCommunicator {
 
     /** The name of this communicator as a provider. */
     public static final String NAME = "in-process";
@@ -41,6 +36,7 @@ public final class InProcessCommunicator implements Communicator {
     private final List<Communicator> children = new CopyOnWriteArrayList<>();
 
     private InProcessCommunicator(Group group, int rank) {
+        super(NAME);
         this.group = group;
         this.rank = rank;
     }
@@ -97,68 +93,17 @@ public final class InProcessCommunicator implements Communicator {
     }
 
     @Override
-    public CommBuffer wrap(
-            long address, DType dtype, long count, MemoryDevice device, Object owner) {
-        checkDevice(device, "wrap");
-        return HostBuffer.wrap(address, dtype, count, owner);
-    }
-
-    @Override
-    public Work allReduce(CommBuffer buffer, ReduceOp op, ComputeStream producer, String tag) {
-        checkReduction(buffer, op, tag);
-        return submit(Operation.ALL_REDUCE, buffer, op, -1, List.of(), producer, tag);
-    }
-
-    @Override
-    public Work broadcast(CommBuffer buffer, int root, ComputeStream producer, String tag) {
-        checkRank(root);
-        return submit(Operation.BROADCAST, buffer, null, root, List.of(), producer, tag);
-    }
-
-    @Override
-    public Work reduceScatter(
-            CommBuffer buffer, long[] counts, ReduceOp op, ComputeStream producer, String tag) {
-        checkReduction(buffer, op, tag);
-        List<Long> shares = shares(buffer, counts);
-        return submit(Operation.REDUCE_SCATTER, buffer, op, -1, shares, producer, tag);
-    }
-
-    @Override
-    public Work allGather(CommBuffer buffer, long[] counts, ComputeStream producer, String tag) {
-        List<Long> shares = shares(buffer, counts);
-        return submit(Operation.ALL_GATHER, buffer, null, -1, shares, producer, tag);
-    }
-
-    @Override
-    public Work send(CommBuffer buffer, int destination, ComputeStream producer, String tag) {
-        checkPeer(destination);
-        return submit(Operation.SEND, buffer, null, destination, List.of(), producer, tag);
-    }
-
-    @Override
-    public Work recv(CommBuffer buffer, int source, ComputeStream producer, String tag) {
-        checkPeer(source);
-        return submit(Operation.RECV, buffer, null, source, List.of(), producer, tag);
-    }
-
-    @Override
-    public Work barrier(String tag) {
-        return submit(Operation.BARRIER, null, null, -1, List.of(), ComputeStream.HOST, tag);
+    protected Work submit(Call call) {
+        return new InProcessWork(group, group.submit(rank, call), rank);
     }
 
     @Override
     public Optional<Communicator> split(String name, int... ranks) {
-        long distinct = Arrays.stream(ranks).peek(this::checkRank).distinct().count();
-        if (ranks.length == 0 || distinct < ranks.length) {
-            throw new IllegalArgumentException(
-                    "A group needs ranks, each once, not " + Arrays.toString(ranks));
-        }
-        List<Long> members = Arrays.stream(ranks).asLongStream().boxed().toList();
-        InProcessWork work =
-                submit(Operation.SPLIT, null, null, -1, members, ComputeStream.HOST, name);
-        work.await(deadline());
+        List<Long> members = members(ranks);
+        Op op = group.submit(rank, new Call(Operation.SPLIT, null, null, -1, members, name));
+        new InProcessWork(group, op, rank).await(deadline());
         int mine = members.indexOf((long) rank);
-        Group child = work.op().child;
+        Group child = op.child;
         if (mine < 0 || child == null) {
             return Optional.empty();
         }
@@ -202,84 +147,5 @@ public final class InProcessCommunicator implements Communicator {
     @Override
     public String toString() {
         return NAME + " rank " + rank + " of " + size() + " in group '" + group() + "'";
-    }
-
-    private InProcessWork submit(
-            Operation operation,
-            @Nullable CommBuffer buffer,
-            @Nullable ReduceOp op,
-            int peer,
-            List<Long> counts,
-            ComputeStream producer,
-            String tag) {
-        checkDevice(producer.device(), tag);
-        HostBuffer host = null;
-        if (buffer != null) {
-            checkDevice(buffer.device(), tag);
-            host = HostBuffer.of(buffer);
-            host.retain();
-        }
-        try {
-            Call call = new Call(operation, host, op, peer, counts, tag);
-            return new InProcessWork(group, group.submit(rank, call), rank);
-        } catch (CommunicationException e) {
-            if (host != null) {
-                host.release();
-            }
-            throw e;
-        }
-    }
-
-    private static void checkDevice(MemoryDevice device, String tag) {
-        if (!device.equals(MemoryDevice.HOST)) {
-            throw UnsupportedBufferException.device(
-                    NAME, tag, device, MemoryDevice.HOST.toString());
-        }
-    }
-
-    private static void checkReduction(CommBuffer buffer, ReduceOp op, String tag) {
-        if (!HostReduction.supports(buffer.dtype(), op)) {
-            throw UnsupportedBufferException.reduction(tag, buffer.dtype(), op);
-        }
-    }
-
-    private void checkRank(int other) {
-        if (other < 0 || other >= size()) {
-            throw new IllegalArgumentException(
-                    "Rank "
-                            + other
-                            + " is not one of the "
-                            + size()
-                            + " of group '"
-                            + group()
-                            + "'");
-        }
-    }
-
-    private void checkPeer(int other) {
-        checkRank(other);
-        if (other == rank) {
-            throw new IllegalArgumentException("Rank " + rank + " cannot message itself");
-        }
-    }
-
-    private List<Long> shares(CommBuffer buffer, long[] counts) {
-        long sum = 0;
-        boolean negative = false;
-        for (long count : counts) {
-            sum += count;
-            negative |= count < 0;
-        }
-        if (counts.length != size() || negative || sum != buffer.count()) {
-            throw new IllegalArgumentException(
-                    "The shares "
-                            + Arrays.toString(counts)
-                            + " do not add up to the buffer's "
-                            + buffer.count()
-                            + " elements on "
-                            + size()
-                            + " ranks");
-        }
-        return Arrays.stream(counts).boxed().toList();
     }
 }

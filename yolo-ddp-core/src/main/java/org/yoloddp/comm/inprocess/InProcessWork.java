@@ -110,8 +110,4 @@ final class InProcessWork implements Work {
         }
         return Optional.ofNullable(mine);
     }
-
-    Op op() {
-        return op;
-    }
 }

@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
+import org.yoloddp.comm.Call;
 import org.yoloddp.comm.Operation;
 
 /**

@@ -9,6 +9,7 @@ import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.Operation;
+import org.yoloddp.comm.Slice;
 
 /**
  * One collective or message, shared by its ranks. Everything but {@link #isDone} and {@link

@@ -1,0 +1,101 @@
+package org.yoloddp.comm.tcp;
+
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * The thread of one rank that works on operations while the rank computes, and looks after its
+ * peers. It sleeps for short times while something is pending, longer while a thread of the rank
+ * waits and does the work itself, and long when there is nothing.
+ */
+final class Driver {
+
+    private static final long SHORT_NANOS = 50_000;
+    private static final long LONG_NANOS = 1_000_000;
+    private static final long IDLE_NANOS = 50_000_000;
+    private static final long LINGER_NANOS = 20_000_000;
+
+    private final Session session;
+    private final Thread thread;
+    private volatile boolean idle;
+    private volatile boolean finishing;
+
+    Driver(Session session, String name) {
+        this.session = session;
+        this.thread = new Thread(this::run, name);
+        thread.setDaemon(true);
+    }
+
+    void start() {
+        thread.start();
+    }
+
+    /** Tells the thread that something is pending. */
+    void wake() {
+        if (idle) {
+            LockSupport.unpark(thread);
+        }
+    }
+
+    /** Waits for the thread's end, which is at most one slice away. */
+    void finish(Duration deadline) {
+        finishing = true;
+        LockSupport.unpark(thread);
+        boolean interrupted = Thread.interrupted();
+        long end = System.nanoTime() + deadline.toNanos();
+        long left = deadline.toNanos();
+        while (thread.isAlive() && left > 0 && thread != Thread.currentThread()) {
+            try {
+                TimeUnit.NANOSECONDS.timedJoin(thread, left);
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+            left = end - System.nanoTime();
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void run() {
+        long busy = System.nanoTime();
+        long looked = busy;
+        while (!finishing) {
+            boolean helped = false;
+            boolean pending = false;
+            boolean waited = false;
+            for (SharedGroup group : session.groups()) {
+                if (!group.isEmpty()) {
+                    pending = true;
+                    waited |= group.waiters.get() > 0;
+                    helped |= group.waiters.get() == 0 && group.drive(false);
+                }
+            }
+            long now = System.nanoTime();
+            if (now - looked > IDLE_NANOS) {
+                session.lookAfterPeers();
+                looked = now;
+            }
+            busy = pending ? now : busy;
+            if (!helped) {
+                nap(pending, waited, now - busy < LINGER_NANOS);
+            }
+        }
+    }
+
+    private void nap(boolean pending, boolean waited, boolean lingering) {
+        if (pending || lingering) {
+            LockSupport.parkNanos(this, pending && !waited ? SHORT_NANOS : LONG_NANOS);
+            return;
+        }
+        idle = true;
+        try {
+            if (!finishing && session.groups().stream().allMatch(SharedGroup::isEmpty)) {
+                LockSupport.parkNanos(this, IDLE_NANOS);
+            }
+        } finally {
+            idle = false;
+        }
+    }
+}

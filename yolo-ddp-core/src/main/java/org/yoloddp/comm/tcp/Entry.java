@@ -1,0 +1,109 @@
+package org.yoloddp.comm.tcp;
+
+import java.util.List;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.Fingerprint;
+import org.yoloddp.comm.HostBuffer;
+import org.yoloddp.comm.Operation;
+import org.yoloddp.comm.Slice;
+
+/** One rank's part of an operation. All but the end is touched by the thread that drives. */
+final class Entry {
+
+    /** The number among the rank's calls in the group. */
+    final long index;
+
+    final Fingerprint call;
+    final byte[] bytes;
+    final @Nullable HostBuffer buffer;
+
+    /** The ranks of the group that take part, in order. */
+    final int[] participants;
+
+    /** How this rank's memory takes part. */
+    int kind;
+
+    Arena.@Nullable Place place;
+
+    boolean started;
+    boolean staged;
+    boolean acknowledged;
+    List<Slice> slices = List.of();
+
+    /** The first pending call of each participant when the operation started. */
+    long[] heads = {};
+
+    /** Where the operation's counts are. */
+    int counts;
+
+    /** The memory of each participant. */
+    @Nullable HostBuffer[] memory = {};
+
+    /** The slices copied to and from shared memory. */
+    int copiedIn;
+
+    int copiedOut;
+
+    /** Where the board of a group is that a split makes. */
+    Arena.@Nullable Place board;
+
+    private @Nullable CommunicationException failure;
+    private volatile boolean done;
+    private final ConcurrentLinkedQueue<Thread> waiting = new ConcurrentLinkedQueue<>();
+
+    Entry(long index, Fingerprint call, @Nullable HostBuffer buffer, int[] participants) {
+        this.index = index;
+        this.call = call;
+        this.bytes = Codec.bytes(call);
+        this.buffer = buffer;
+        this.participants = participants;
+    }
+
+    boolean isMessage() {
+        return isMessage(call.operation());
+    }
+
+    static boolean isMessage(Operation operation) {
+        return operation == Operation.SEND || operation == Operation.RECV;
+    }
+
+    /** Tells whether the work, once started, is one slice of at most so many bytes of all ranks. */
+    boolean isSmall(long bytes) {
+        return started
+                && slices.size() <= 1
+                && (call.dtype() == null
+                        || call.count() * call.dtype().bytes() * participants.length <= bytes);
+    }
+
+    void end(@Nullable CommunicationException failure) {
+        if (buffer != null) {
+            buffer.release();
+        }
+        this.failure = failure;
+        done = true;
+        for (Thread thread : waiting) {
+            LockSupport.unpark(thread);
+        }
+    }
+
+    boolean isDone() {
+        return done;
+    }
+
+    /** Reads the failure of an operation that is done. */
+    @Nullable CommunicationException failure() {
+        return failure;
+    }
+
+    /** Registers the current thread; it looks again before it parks. */
+    void enter() {
+        waiting.add(Thread.currentThread());
+    }
+
+    void leave() {
+        waiting.remove(Thread.currentThread());
+    }
+}

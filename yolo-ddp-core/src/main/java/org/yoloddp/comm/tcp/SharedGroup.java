@@ -1,0 +1,642 @@
+package org.yoloddp.comm.tcp;
+
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.yoloddp.comm.Call;
+import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.CommunicatorClosedException;
+import org.yoloddp.comm.Fingerprint;
+import org.yoloddp.comm.HostBuffer;
+import org.yoloddp.comm.Operation;
+import org.yoloddp.comm.Slice;
+
+/**
+ * One rank's part in a group whose ranks share a host.
+ *
+ * <p>A call goes into the rank's ring on the {@link Board}. An operation starts when it is at the
+ * head of the ring of each rank that takes part, and is cut into slices, which any rank's thread
+ * claims: the one that waits, or the session's own. So a rank that is busy holds nobody up, a rank
+ * that comes last does what is small all by itself, and the slices being disjoint, the bits are the
+ * same whoever does them. Buckets in shared memory are worked on in place. Ordinary memory passes
+ * through a few slices' worth of shared memory, small enough for the caches; only its own rank
+ * copies it in and out.
+ *
+ * <p>An operation ends for all ranks by one change of the board under its lock, and so does the
+ * group when it fails: it cannot succeed on one rank and fail on another. A rank says that it is
+ * active before it looks whether the group has failed, and others free nothing as long as it is.
+ */
+final class SharedGroup {
+
+    /** Below this many bytes over all ranks the last rank to come does the work. */
+    private static final long SMALL = 64 << 10;
+
+    private static final long SETTLE_NANOS = Duration.ofSeconds(10).toNanos();
+    private static final int STAGE = Slice.BYTES;
+
+    final Session session;
+    final String name;
+    final int[] worldRanks;
+    final int rank;
+    final Board board;
+    final @Nullable SharedGroup parent;
+    final AtomicInteger waiters = new AtomicInteger();
+
+    private final Object queueLock = new Object();
+    private final ArrayDeque<Entry> queue = new ArrayDeque<>();
+    private final Map<List<Integer>, Long> messages = new HashMap<>();
+    private final int[] all;
+    private long submitted;
+    private long published;
+    private long collectives;
+    private boolean left;
+
+    private final ReentrantLock driving = new ReentrantLock();
+    private Arena.@Nullable Part staging;
+    private final Memories memories;
+    private long failedSince;
+    private volatile @Nullable CommunicationException failure;
+
+    SharedGroup(
+            Session session,
+            String name,
+            int[] worldRanks,
+            int rank,
+            Board board,
+            @Nullable SharedGroup parent) {
+        this.session = session;
+        this.name = name;
+        this.worldRanks = worldRanks;
+        this.rank = rank;
+        this.board = board;
+        this.parent = parent;
+        this.all = IntStream.range(0, worldRanks.length).toArray();
+        this.memories = new Memories(session, worldRanks);
+        session.add(this);
+    }
+
+    int size() {
+        return worldRanks.length;
+    }
+
+    Entry submit(Call call) {
+        Entry entry;
+        synchronized (queueLock) {
+            if (left) {
+                throw CommunicatorClosedException.of(name, worldRanks[rank]);
+            }
+            entry = enter(call);
+            place(entry);
+            queue.add(entry);
+            publish();
+        }
+        new LateCalls(this).checkLeft(entry);
+        drive(true);
+        if (!entry.isDone()) {
+            session.driver.wake();
+        }
+        return entry;
+    }
+
+    private Entry enter(Call call) {
+        int[] participants = all;
+        long sequence;
+        if (call.isMessage()) {
+            boolean sends = call.operation() == Operation.SEND;
+            participants =
+                    sends ? new int[] {rank, call.peer()} : new int[] {call.peer(), rank};
+            List<Integer> route = List.of(participants[0], participants[1]);
+            sequence = messages.merge(route, 1L, Long::sum) - 1;
+        } else {
+            sequence = collectives++;
+        }
+        Fingerprint fingerprint = call.fingerprint(name, sequence);
+        return new Entry(submitted++, fingerprint, call.buffer(), participants);
+    }
+
+    /** Shows calls to the others as far as there is room. Called with the queue's lock held. */
+    private void publish() {
+        for (Entry entry : queue) {
+            if (entry.index < published) {
+                continue;
+            }
+            if (entry.index - board.head(rank) >= Board.RING) {
+                return;
+            }
+            board.publish(rank, entry, entry.kind, entry.place);
+            published++;
+        }
+    }
+
+    private void place(Entry entry) {
+        HostBuffer buffer = entry.buffer;
+        entry.kind = Board.NOWHERE;
+        if (entry.participants.length == 1) {
+            return;
+        }
+        try {
+            if (entry.call.operation() == Operation.SPLIT) {
+                List<Long> members = entry.call.counts();
+                if (members.get(0) == rank) {
+                    int bytes = Board.bytes(members.size());
+                    entry.place = session.arena().allocate(bytes).place();
+                }
+            } else if (buffer != null && buffer.count() > 0) {
+                entry.kind = Board.SHARED;
+                entry.place = session.find(buffer);
+                if (entry.place == null) {
+                    if (staging == null) {
+                        staging = session.arena().allocate((long) Board.STAGES * STAGE);
+                    }
+                    entry.kind = Board.STAGED;
+                    entry.place = staging.place();
+                }
+            }
+        } catch (IOException e) {
+            fail(rankFailed(rank, SharedMemoryException.full(session.shared(), e)));
+        }
+    }
+
+    /** Sees what has ended, and does what is small. */
+    void look() {
+        driving.lock();
+        try {
+            boolean more = driveLocked(true);
+            long end = System.nanoTime() + 10_000_000;
+            while (!more && failure != null && !isEmpty() && System.nanoTime() < end) {
+                Thread.yield();
+                more = driveLocked(true);
+            }
+        } finally {
+            driving.unlock();
+        }
+    }
+
+    /**
+     * Works on operations until there is nothing to do.
+     *
+     * @param onlySmall whether to leave to others what takes long
+     * @return whether there was something to do
+     */
+    boolean drive(boolean onlySmall) {
+        if (!driving.tryLock()) {
+            return false;
+        }
+        try {
+            return driveLocked(onlySmall);
+        } finally {
+            driving.unlock();
+        }
+    }
+
+    boolean isEmpty() {
+        synchronized (queueLock) {
+            return queue.isEmpty();
+        }
+    }
+
+    private boolean driveLocked(boolean onlySmall) {
+        boolean helped = false;
+        while (true) {
+            boolean failed = checkFailed();
+            Entry entry;
+            boolean ended;
+            synchronized (queueLock) {
+                publish();
+                entry = queue.peek();
+                ended =
+                        entry != null
+                                && entry.index < published
+                                && board.head(rank) > entry.index;
+            }
+            if (entry == null) {
+                return helped;
+            }
+            if (ended) {
+                if (entry.kind == Board.STAGED) {
+                    copyOut(entry, true);
+                }
+                finish(entry);
+            } else if (failed) {
+                if (!isSettled()) {
+                    return helped;
+                }
+                failRest();
+                return true;
+            } else if ((!entry.started && !tryStart(entry))
+                    || (onlySmall && !entry.isSmall(SMALL))
+                    || !work(entry)) {
+                return helped;
+            }
+            helped = true;
+        }
+    }
+
+    private void finish(Entry entry) {
+        synchronized (queueLock) {
+            queue.poll();
+        }
+        entry.end(null);
+    }
+
+    private void failRest() {
+        List<Entry> rest;
+        synchronized (queueLock) {
+            rest = new ArrayList<>(queue);
+            queue.clear();
+            published = submitted;
+        }
+        rest.forEach(entry -> entry.end(failure));
+    }
+
+    /** Tells whether no rank works on an operation any more. */
+    private boolean isSettled() {
+        if (System.nanoTime() - failedSince > SETTLE_NANOS) {
+            return true;
+        }
+        for (int other = 0; other < size(); other++) {
+            if (other != rank && board.isActive(other) && session.isAlive(worldRanks[other])) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean tryStart(Entry entry) {
+        try {
+            return start(entry);
+        } catch (SharedMemoryException e) {
+            fail(rankFailed(rank, e));
+            return false;
+        }
+    }
+
+    private boolean start(Entry entry) {
+        long[] heads = new long[size()];
+        for (int other : entry.participants) {
+            heads[other] = board.head(other);
+            if (board.tail(other) <= heads[other]) {
+                return false;
+            }
+            int slot = board.slot(other, heads[other]);
+            if (!belongs(entry, other, slot)) {
+                new LateCalls(this).checkCrossing(entry, other, heads[other]);
+                return false;
+            }
+        }
+        boolean consistent = isConsistent(entry, heads);
+        for (int other : entry.participants) {
+            if (board.head(other) != heads[other]) {
+                return false;
+            }
+        }
+        if (!consistent) {
+            fail(new LateCalls(this).mismatch(entry, heads));
+            return false;
+        }
+        entry.heads = heads;
+        entry.counts = board.slot(entry.participants[0], heads[entry.participants[0]]);
+        entry.slices = Slice.plan(entry.call, entry.participants);
+        entry.memory = new HostBuffer[size()];
+        if (!entry.slices.isEmpty()) {
+            for (int other : entry.participants) {
+                int slot = board.slot(other, heads[other]);
+                boolean through = board.kind(slot) == Board.STAGED;
+                entry.staged |= through;
+                entry.memory[other] =
+                        other == rank && !through
+                                ? entry.buffer
+                                : memories.get(other, board.place(slot), through, entry.call);
+            }
+        }
+        if (entry.call.operation() == Operation.SPLIT && size() > 1) {
+            int first = Math.toIntExact(entry.call.counts().get(0));
+            entry.board = board.place(board.slot(first, heads[first]));
+        }
+        entry.started = true;
+        return true;
+    }
+
+    /** Tells whether another rank's call is its part of the operation. */
+    boolean belongs(Entry entry, int other, int slot) {
+        Operation operation = board.operation(slot);
+        long sequence = board.sequence(slot);
+        if (!entry.isMessage()) {
+            return !Entry.isMessage(operation) && sequence == entry.call.sequence();
+        }
+        if (other == rank) {
+            return operation == entry.call.operation()
+                    && board.peer(slot) == entry.call.peer()
+                    && sequence == entry.call.sequence();
+        }
+        boolean sends = entry.call.operation() == Operation.SEND;
+        return operation == (sends ? Operation.RECV : Operation.SEND)
+                && board.peer(slot) == rank
+                && sequence == entry.call.sequence();
+    }
+
+    private boolean isConsistent(Entry entry, long[] heads) {
+        for (int other : entry.participants) {
+            int slot = board.slot(other, heads[other]);
+            if (entry.isMessage()) {
+                Fingerprint call = Codec.fingerprint(name, board.call(slot));
+                if (call.dtype() != entry.call.dtype()
+                        || call.count() != entry.call.count()
+                        || !call.tag().equals(entry.call.tag())) {
+                    return false;
+                }
+            } else if (!board.isCall(slot, entry.bytes)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Does a piece of an operation that has started. */
+    private boolean work(Entry entry) {
+        int n = entry.slices.size();
+        if (n == 0) {
+            return workWithoutData(entry);
+        }
+        boolean helped = entry.kind == Board.STAGED && (copyOut(entry, false) | copyIn(entry));
+        int first = entry.participants[0];
+        board.setActive(rank, true);
+        try {
+            if (board.isFailed()) {
+                return true;
+            }
+            int i = board.next(entry.counts, entry.heads[first], n);
+            if (i >= n || (entry.staged && !isReady(entry, i))) {
+                return helped;
+            }
+            if (board.claim(entry.counts, entry.heads[first], i)) {
+                execute(entry, i);
+                if (board.finish(entry.counts) == n) {
+                    commit(entry);
+                }
+            }
+            return true;
+        } catch (RuntimeException | Error e) {
+            fail(rankFailed(rank, e));
+            return true;
+        } finally {
+            board.setActive(rank, false);
+        }
+    }
+
+    private boolean workWithoutData(Entry entry) {
+        if (entry.call.operation() != Operation.SPLIT) {
+            commit(entry);
+            return true;
+        }
+        if (entry.acknowledged) {
+            return false;
+        }
+        // A split ends when all ranks have seen where the new board is.
+        entry.acknowledged = true;
+        if (board.finish(entry.counts) == size()) {
+            commit(entry);
+        }
+        return true;
+    }
+
+    private void execute(Entry entry, int i) {
+        int size = entry.buffer == null ? 1 : entry.buffer.dtype().bytes();
+        long stage = (long) i % Board.STAGES * (STAGE / size);
+        Slice slice = entry.slices.get(i);
+        slice.execute(
+                entry.call,
+                entry.participants,
+                new Slice.Memory() {
+                    @Override
+                    public HostBuffer buffer(int other) {
+                        HostBuffer buffer = entry.memory[other];
+                        if (buffer == null) {
+                            throw new IllegalStateException("Rank " + other + " has no memory");
+                        }
+                        return buffer;
+                    }
+
+                    @Override
+                    public long index(int other, long element) {
+                        boolean through =
+                                entry.staged
+                                        && board.kind(board.slot(other, entry.heads[other]))
+                                                == Board.STAGED;
+                        return through ? stage : element;
+                    }
+                });
+        if (entry.staged) {
+            board.setDone(entry.counts, i);
+        }
+    }
+
+    private boolean isReady(Entry entry, int i) {
+        for (int other : entry.participants) {
+            int slot = board.slot(other, entry.heads[other]);
+            if (board.kind(slot) == Board.STAGED && board.ready(slot) <= i) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Copies this rank's contribution to where the others see it, a few slices ahead. */
+    private boolean copyIn(Entry entry) {
+        boolean copied = false;
+        int slot = board.slot(rank, entry.index);
+        while (entry.copiedIn < entry.slices.size()
+                && entry.copiedIn < entry.copiedOut + Board.STAGES) {
+            int i = entry.copiedIn;
+            Slice slice = entry.slices.get(i);
+            if (slice.reads(entry.call, rank)) {
+                HostBuffer from = buffer(entry);
+                from.copyTo(stage(entry), slice.from(), stage(i, from), slice.count());
+            }
+            entry.copiedIn++;
+            board.setReady(slot, entry.copiedIn);
+            copied = true;
+        }
+        return copied;
+    }
+
+    /** Copies results back to this rank's own memory. */
+    private boolean copyOut(Entry entry, boolean ended) {
+        if (!entry.started) {
+            entry.slices = Slice.plan(entry.call, entry.participants);
+        }
+        boolean copied = false;
+        while (entry.copiedOut < entry.slices.size()
+                && (ended || board.isDone(entry.counts, entry.copiedOut))) {
+            int i = entry.copiedOut;
+            Slice slice = entry.slices.get(i);
+            if (slice.writes(entry.call, rank)) {
+                HostBuffer to = buffer(entry);
+                stage(entry).copyTo(to, stage(i, to), slice.from(), slice.count());
+            }
+            entry.copiedOut++;
+            copied = true;
+        }
+        return copied;
+    }
+
+    private HostBuffer stage(Entry entry) {
+        Arena.Place place = entry.place;
+        if (place == null) {
+            throw new IllegalStateException("No shared memory for " + entry.call.describe());
+        }
+        return memories.get(rank, place, true, entry.call);
+    }
+
+    private static long stage(int slice, HostBuffer buffer) {
+        return (long) slice % Board.STAGES * (STAGE / buffer.dtype().bytes());
+    }
+
+    private static HostBuffer buffer(Entry entry) {
+        HostBuffer buffer = entry.buffer;
+        if (buffer == null) {
+            throw new IllegalStateException(entry.call.describe() + " has no memory");
+        }
+        return buffer;
+    }
+
+    /** Ends an operation for all its ranks, unless somebody has or the group has failed. */
+    private void commit(Entry entry) {
+        int first = entry.participants[0];
+        board.lock(rank);
+        try {
+            if (!board.isFailed() && board.head(first) == entry.heads[first]) {
+                for (int other : entry.participants) {
+                    board.advance(other);
+                }
+            }
+        } finally {
+            board.unlock(rank);
+        }
+    }
+
+    /** Fails the group for all its ranks, unless it has failed. */
+    void fail(CommunicationException cause) {
+        byte[] record = FailureCodec.bytes(cause, Board.MOST_RECORD);
+        board.lock(rank);
+        try {
+            board.fail(record);
+        } finally {
+            board.unlock(rank);
+        }
+        checkFailed();
+    }
+
+    /** Tells whether this group, or one that it was split from, has failed. */
+    boolean checkFailed() {
+        if (failure != null) {
+            return true;
+        }
+        if (board.isFailed()) {
+            synchronized (queueLock) {
+                if (failure == null) {
+                    failedSince = System.nanoTime();
+                    failure = FailureCodec.failure(board.record());
+                }
+            }
+            return true;
+        }
+        if (parent != null && parent.checkFailed()) {
+            CommunicationException cause = parent.failure;
+            if (cause != null) {
+                fail(cause);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    void abort(Throwable cause) {
+        for (Throwable t = cause; t != null; t = t.getCause()) {
+            if (t instanceof CommunicationException known
+                    && !(t instanceof CommunicatorClosedException)) {
+                fail(known);
+                return;
+            }
+        }
+        fail(rankFailed(rank, cause));
+    }
+
+    CommunicationException rankFailed(int other, @Nullable Throwable cause) {
+        return session.rankFailed(this, other, cause);
+    }
+
+    /** Tells why the group failed because a rank has waited too long. */
+    void timeOut(Entry entry, Duration waited) {
+        SharedGroup root = session.root();
+        root.board.takeTurn(root.rank);
+        try {
+            if (!entry.isDone() && !checkFailed()) {
+                new LateCalls(this).fail(waited);
+            }
+        } finally {
+            root.board.endTurn(root.rank);
+        }
+    }
+
+    /** Finds the last operation of this rank that will end without anybody else's help. */
+    @Nullable Entry lastComplete() {
+        LateCalls calls = new LateCalls(this);
+        List<Entry> pending;
+        synchronized (queueLock) {
+            pending = new ArrayList<>(queue);
+        }
+        Entry found = null;
+        for (Entry entry : pending) {
+            if (!calls.missing(entry).isEmpty()) {
+                break;
+            }
+            found = entry;
+        }
+        return found;
+    }
+
+    boolean hasLeft() {
+        synchronized (queueLock) {
+            return left;
+        }
+    }
+
+    /** Marks this rank as gone; whoever waits for it fails. */
+    void leave() {
+        boolean missed;
+        synchronized (queueLock) {
+            left = true;
+            missed = !queue.isEmpty();
+        }
+        board.leave(rank);
+        if (!checkFailed() && (missed || new LateCalls(this).isExpected(rank))) {
+            fail(rankFailed(rank, CommunicatorClosedException.of(name, worldRanks[rank])));
+        }
+        look();
+    }
+
+    @Nullable Entry head() {
+        synchronized (queueLock) {
+            return queue.peek();
+        }
+    }
+
+    List<Integer> world(List<Integer> ranks) {
+        return ranks.stream().map(r -> worldRanks[r]).toList();
+    }
+
+    @Override
+    public String toString() {
+        return name + Arrays.toString(worldRanks);
+    }
+}

@@ -1,0 +1,166 @@
+package org.yoloddp.comm.tcp;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicBoolean;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.yoloddp.comm.Call;
+import org.yoloddp.comm.CommBuffer;
+import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.DType;
+import org.yoloddp.comm.HostBuffer;
+import org.yoloddp.comm.HostCommunicator;
+import org.yoloddp.comm.Operation;
+import org.yoloddp.comm.Work;
+
+/**
+ * Ranks that are processes of one host and exchange through shared memory.
+ *
+ * <p>Buckets that it allocates lie in shared memory and are worked on in place; other memory passes
+ * through a window. Gives the same bits as {@link
+ * org.yoloddp.comm.inprocess.InProcessCommunicator}.
+ */
+public final class TcpCommunicator extends HostCommunicator {
+
+    /** The name of this communicator as a provider. */
+    public static final String NAME = "tcp";
+
+    private static final Logger LOG = LoggerFactory.getLogger(TcpCommunicator.class);
+
+    private final Session session;
+    private final SharedGroup group;
+    private final List<HostBuffer> allocated = new CopyOnWriteArrayList<>();
+    private final List<Communicator> children = new CopyOnWriteArrayList<>();
+    private final AtomicBoolean warned = new AtomicBoolean();
+
+    TcpCommunicator(Session session, SharedGroup group) {
+        super(NAME);
+        this.session = session;
+        this.group = group;
+    }
+
+    @Override
+    public int rank() {
+        return group.rank;
+    }
+
+    @Override
+    public int size() {
+        return group.size();
+    }
+
+    @Override
+    public String group() {
+        return group.name;
+    }
+
+    @Override
+    public Duration deadline() {
+        return session.deadline;
+    }
+
+    @Override
+    public CommBuffer allocate(DType dtype, long count) {
+        HostBuffer buffer = group.size() == 1 ? HostBuffer.allocate(dtype, count) : share(dtype, count);
+        allocated.removeIf(HostBuffer::isClosed);
+        allocated.add(buffer);
+        return buffer;
+    }
+
+    private HostBuffer share(DType dtype, long count) {
+        try {
+            Arena.Part part =
+                    session.arena().allocate(Math.multiplyExact(count, (long) dtype.bytes()));
+            return HostBuffer.lend(
+                    part.memory(), dtype, count, () -> session.arena().release(part));
+        } catch (IOException e) {
+            if (!warned.getAndSet(true)) {
+                LOG.warn(
+                        "Rank {} gets no {} bytes of shared memory in {} ({}): {}. Buckets in"
+                            + " ordinary memory are exchanged by copying, which is slower. Make it"
+                            + " larger, for a container by --shm-size.",
+                        session.rank,
+                        count * dtype.bytes(),
+                        session.shared().folder(),
+                        session.shared().space(),
+                        e.getMessage());
+            }
+            return HostBuffer.allocate(dtype, count);
+        }
+    }
+
+    @Override
+    protected Work submit(Call call) {
+        return new TcpWork(group, group.submit(call));
+    }
+
+    @Override
+    public Optional<Communicator> split(String name, int... ranks) {
+        List<Long> members = members(ranks);
+        Entry entry = group.submit(new Call(Operation.SPLIT, null, null, -1, members, name));
+        new TcpWork(group, entry).await(deadline());
+        int mine = members.indexOf((long) rank());
+        if (mine < 0) {
+            return Optional.empty();
+        }
+        int[] world = members.stream().mapToInt(r -> group.worldRanks[Math.toIntExact(r)]).toArray();
+        SharedGroup child = new SharedGroup(session, name, world, mine, board(entry, world), group);
+        Communicator communicator = new TcpCommunicator(session, child);
+        children.add(communicator);
+        return Optional.of(communicator);
+    }
+
+    private Board board(Entry entry, int[] world) {
+        int bytes = Board.bytes(world.length);
+        Arena.Place place = entry.board;
+        ByteBuffer memory =
+                place == null
+                        ? ByteBuffer.allocateDirect(bytes + 64).alignedSlice(64)
+                        : session.piece(world[0], place.piece()).slice(place.offset(), bytes);
+        return new Board(new Words(memory), world.length);
+    }
+
+    @Override
+    public void progress(String phase, long step) {
+        session.progress(phase, step);
+    }
+
+    @Override
+    public void abort(Throwable cause) {
+        group.abort(cause);
+    }
+
+    @Override
+    public void close() {
+        if (group.hasLeft()) {
+            return;
+        }
+        children.forEach(Communicator::close);
+        Entry last = group.lastComplete();
+        if (last != null) {
+            try {
+                new TcpWork(group, last).await(deadline());
+            } catch (CommunicationException e) {
+                // Whoever awaits the Work learns of it.
+            }
+        }
+        group.leave();
+        session.remove(group);
+        if (group == session.root()) {
+            session.close();
+        }
+        allocated.forEach(HostBuffer::close);
+        allocated.clear();
+    }
+
+    @Override
+    public String toString() {
+        return NAME + " rank " + rank() + " of " + size() + " in group '" + group() + "'";
+    }
+}
