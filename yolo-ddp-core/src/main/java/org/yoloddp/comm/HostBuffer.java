@@ -66,8 +66,7 @@ public final class HostBuffer implements CommBuffer {
      * @param giveBack called once, when the buffer is closed and no collective works on it any more
      * @return a buffer, to be closed
      */
-    public static HostBuffer lend(
-            ByteBuffer memory, DType dtype, long count, Runnable giveBack) {
+    public static HostBuffer lend(ByteBuffer memory, DType dtype, long count, Runnable giveBack) {
         if (!memory.isDirect() || size(dtype, count) > memory.capacity()) {
             throw new IllegalArgumentException(
                     count + " x " + dtype + " do not fit into " + memory);

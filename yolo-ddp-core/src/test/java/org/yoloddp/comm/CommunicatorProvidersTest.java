@@ -15,6 +15,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.yoloddp.comm.inprocess.InProcessProvider;
+import org.yoloddp.comm.tcp.TcpProvider;
 import org.yoloddp.error.ConfigurationException;
 
 class CommunicatorProvidersTest {
@@ -72,9 +73,10 @@ class CommunicatorProvidersTest {
     }
 
     @Test
-    void findsTheOneThatIsAlwaysThere() {
+    void findsThoseThatAreAlwaysThere() {
         assertThat(CommunicatorProviders.get("in-process")).isInstanceOf(InProcessProvider.class);
-        assertThat(CommunicatorProviders.all()).containsOnlyKeys("in-process");
+        assertThat(CommunicatorProviders.get("tcp")).isInstanceOf(TcpProvider.class);
+        assertThat(CommunicatorProviders.all()).containsOnlyKeys("in-process", "tcp");
     }
 
     @Test
@@ -126,7 +128,7 @@ class CommunicatorProvidersTest {
         assertThatThrownBy(() -> CommunicatorProviders.get("ncl"))
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessage(
-                        "There is no communicator 'ncl' on the class path, only [in-process]."
+                        "There is no communicator 'ncl' on the class path, only [in-process, tcp]."
                                 + " Correct the name, or add the module that has it.");
     }
 

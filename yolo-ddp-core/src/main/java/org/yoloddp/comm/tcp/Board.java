@@ -56,7 +56,8 @@ final class Board {
     private static final int READY = 3 * Words.LINE;
     private static final int DONE = 4 * Words.LINE;
     private static final int CALL = 5 * Words.LINE;
-    private static final int SLOT = CALL + Codec.MAX_CALL + Words.LINE - Codec.MAX_CALL % Words.LINE;
+    private static final int SLOT =
+            CALL + Codec.MAX_CALL + Words.LINE - Codec.MAX_CALL % Words.LINE;
     private static final int RANK = SLOTS + RING * SLOT;
 
     private final Words words;

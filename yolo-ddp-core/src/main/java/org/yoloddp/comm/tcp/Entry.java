@@ -1,5 +1,6 @@
 package org.yoloddp.comm.tcp;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.locks.LockSupport;
@@ -52,6 +53,12 @@ final class Entry {
 
     private @Nullable CommunicationException failure;
     private volatile boolean done;
+
+    /** Guards what follows. */
+    private final Object watching = new Object();
+
+    private boolean ending;
+    private List<Runnable> watchers = List.of();
     private final ConcurrentLinkedQueue<Thread> waiting = new ConcurrentLinkedQueue<>();
 
     Entry(long index, Fingerprint call, @Nullable HostBuffer buffer, int[] participants) {
@@ -83,10 +90,30 @@ final class Entry {
             buffer.release();
         }
         this.failure = failure;
+        List<Runnable> told;
+        synchronized (watching) {
+            ending = true;
+            told = watchers;
+            watchers = List.of();
+        }
+        told.forEach(Runnable::run);
         done = true;
         for (Thread thread : waiting) {
             LockSupport.unpark(thread);
         }
+    }
+
+    /** Calls an action at the end, or at once if that has come. */
+    void whenEnded(Runnable action) {
+        synchronized (watching) {
+            if (!ending) {
+                List<Runnable> more = new ArrayList<>(watchers);
+                more.add(action);
+                watchers = more;
+                return;
+            }
+        }
+        action.run();
     }
 
     boolean isDone() {

@@ -148,8 +148,7 @@ final class LateCalls {
         for (int rank : entry.participants) {
             calls.put(group.worldRanks[rank], call(rank, heads[rank]));
         }
-        return CollectiveMismatchException.of(
-                group.name, entry.call.sequence(), calls, List.of());
+        return CollectiveMismatchException.of(group.name, entry.call.sequence(), calls, List.of());
     }
 
     /** Fails the group, and those in which the ranks that did not come wait for those that did. */
@@ -203,8 +202,7 @@ final class LateCalls {
         for (int rank : present(head)) {
             calls.put(group.worldRanks[rank], call(rank, find(head, rank)));
         }
-        boolean differ =
-                !missing.isEmpty() && !calls.values().stream().allMatch(head.call::equals);
+        boolean differ = !missing.isEmpty() && !calls.values().stream().allMatch(head.call::equals);
         List<Integer> silent = new ArrayList<>();
         for (int rank : missing) {
             Fingerprint other = waitingWith(rank);
@@ -227,8 +225,7 @@ final class LateCalls {
     /** Returns what a rank asks for in this group that needs this rank, or null. */
     private @Nullable Fingerprint waitingWith(int rank) {
         long head = board.head(rank);
-        return board.tail(rank) > head
-                        && concerns(board.slot(rank, head), rank, group.rank)
+        return board.tail(rank) > head && concerns(board.slot(rank, head), rank, group.rank)
                 ? call(rank, head)
                 : null;
     }

@@ -52,8 +52,7 @@ final class OsProcess {
     static String boot() {
         try {
             return Files.readString(
-                            Path.of("/proc/sys/kernel/random/boot_id"),
-                            StandardCharsets.ISO_8859_1)
+                            Path.of("/proc/sys/kernel/random/boot_id"), StandardCharsets.ISO_8859_1)
                     .strip();
         } catch (IOException e) {
             return "";

@@ -112,8 +112,7 @@ final class SharedGroup {
         long sequence;
         if (call.isMessage()) {
             boolean sends = call.operation() == Operation.SEND;
-            participants =
-                    sends ? new int[] {rank, call.peer()} : new int[] {call.peer(), rank};
+            participants = sends ? new int[] {rank, call.peer()} : new int[] {call.peer(), rank};
             List<Integer> route = List.of(participants[0], participants[1]);
             sequence = messages.merge(route, 1L, Long::sum) - 1;
         } else {
@@ -213,10 +212,7 @@ final class SharedGroup {
             synchronized (queueLock) {
                 publish();
                 entry = queue.peek();
-                ended =
-                        entry != null
-                                && entry.index < published
-                                && board.head(rank) > entry.index;
+                ended = entry != null && entry.index < published && board.head(rank) > entry.index;
             }
             if (entry == null) {
                 return helped;

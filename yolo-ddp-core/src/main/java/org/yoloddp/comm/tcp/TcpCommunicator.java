@@ -67,7 +67,8 @@ public final class TcpCommunicator extends HostCommunicator {
 
     @Override
     public CommBuffer allocate(DType dtype, long count) {
-        HostBuffer buffer = group.size() == 1 ? HostBuffer.allocate(dtype, count) : share(dtype, count);
+        HostBuffer buffer =
+                group.size() == 1 ? HostBuffer.allocate(dtype, count) : share(dtype, count);
         allocated.removeIf(HostBuffer::isClosed);
         allocated.add(buffer);
         return buffer;
@@ -83,8 +84,8 @@ public final class TcpCommunicator extends HostCommunicator {
             if (!warned.getAndSet(true)) {
                 LOG.warn(
                         "Rank {} gets no {} bytes of shared memory in {} ({}): {}. Buckets in"
-                            + " ordinary memory are exchanged by copying, which is slower. Make it"
-                            + " larger, for a container by --shm-size.",
+                                + " ordinary memory are exchanged by copying, which is slower. Make it"
+                                + " larger, for a container by --shm-size.",
                         session.rank,
                         count * dtype.bytes(),
                         session.shared().folder(),
@@ -109,7 +110,8 @@ public final class TcpCommunicator extends HostCommunicator {
         if (mine < 0) {
             return Optional.empty();
         }
-        int[] world = members.stream().mapToInt(r -> group.worldRanks[Math.toIntExact(r)]).toArray();
+        int[] world =
+                members.stream().mapToInt(r -> group.worldRanks[Math.toIntExact(r)]).toArray();
         SharedGroup child = new SharedGroup(session, name, world, mine, board(entry, world), group);
         Communicator communicator = new TcpCommunicator(session, child);
         children.add(communicator);

@@ -110,7 +110,11 @@ public final class TcpProvider implements CommunicatorProvider {
                 ByteBuffer control = ByteBuffer.allocateDirect(Session.controlBytes(1) + 64);
                 return communicator(control.alignedSlice(64));
             }
-            int first = IntStream.range(0, context.size()).filter(this::mayShare).findFirst().orElse(rank);
+            int first =
+                    IntStream.range(0, context.size())
+                            .filter(this::mayShare)
+                            .findFirst()
+                            .orElse(rank);
             ByteBuffer control = rank == first ? create() : open(first);
             Set<Integer> others = new TreeSet<>();
             for (int r = 0; r < context.size(); r++) {
@@ -191,7 +195,11 @@ public final class TcpProvider implements CommunicatorProvider {
                         control = opened;
                     }
                 } catch (IOException e) {
-                    LOG.warn("Rank {} cannot share memory with rank {}: {}", rank, first, e.toString());
+                    LOG.warn(
+                            "Rank {} cannot share memory with rank {}: {}",
+                            rank,
+                            first,
+                            e.toString());
                 }
             }
             say("joined", rank, new byte[] {(byte) (control == null ? 0 : 1)});
@@ -199,8 +207,7 @@ public final class TcpProvider implements CommunicatorProvider {
         }
 
         private Communicator communicator(ByteBuffer control) {
-            Session session =
-                    Session.start(rank, context.deadline(), facts, shared, control);
+            Session session = Session.start(rank, context.deadline(), facts, shared, control);
             return new TcpCommunicator(session, session.root());
         }
     }

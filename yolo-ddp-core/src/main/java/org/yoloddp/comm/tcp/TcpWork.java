@@ -109,6 +109,12 @@ final class TcpWork implements Work {
     }
 
     @Override
+    public boolean whenEnded(Runnable action) {
+        entry.whenEnded(action);
+        return true;
+    }
+
+    @Override
     public synchronized Optional<Throwable> failure() {
         if (mine == null && isDone()) {
             CommunicationException failure = entry.failure();
