@@ -1,17 +1,20 @@
 package org.yoloddp.comm;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A rank threw, died, hung or left, and so the group cannot go on. Thrown on all ranks. */
 public final class RankFailedException extends CommunicationException {
 
     private static final long serialVersionUID = 1L;
+    private static final String VANISHED = "it vanished without a word";
 
     private final transient int rank;
     private final transient String host;
     private final transient long pid;
     private final transient long step;
     private final transient String operation;
+    private final transient List<String> threadStacks;
 
     private RankFailedException(
             String message,
@@ -21,13 +24,15 @@ public final class RankFailedException extends CommunicationException {
             long pid,
             long step,
             String operation,
-            @Nullable Throwable cause) {
+            @Nullable Throwable cause,
+            List<String> threadStacks) {
         super(message, group, cause);
         this.rank = rank;
         this.host = host;
         this.pid = pid;
         this.step = step;
         this.operation = operation;
+        this.threadStacks = List.copyOf(threadStacks);
     }
 
     /**
@@ -50,6 +55,31 @@ public final class RankFailedException extends CommunicationException {
             long step,
             String operation,
             @Nullable Throwable cause) {
+        return of(group, rank, host, pid, step, operation, cause, List.of());
+    }
+
+    /**
+     * Creates the exception for a rank that stalls.
+     *
+     * @param group the name of the group
+     * @param rank the rank that failed, by number in the world
+     * @param host the host it ran on
+     * @param pid its process
+     * @param step the last step it reported, -1 if it reported none
+     * @param operation what it did then
+     * @param cause what it died of; null if it vanished without a word
+     * @param threadStacks what its threads did, one text per thread; may be empty
+     * @return the exception
+     */
+    public static RankFailedException of(
+            String group,
+            int rank,
+            String host,
+            long pid,
+            long step,
+            String operation,
+            @Nullable Throwable cause,
+            List<String> threadStacks) {
         return new RankFailedException(
                 "Rank "
                         + rank
@@ -64,7 +94,7 @@ public final class RankFailedException extends CommunicationException {
                         + " in group '"
                         + group
                         + "': "
-                        + (cause == null ? "it vanished without a word" : cause)
+                        + (cause == null ? VANISHED : cause)
                         + ". The other ranks cannot go on; mend what stopped rank "
                         + rank
                         + ".",
@@ -74,7 +104,8 @@ public final class RankFailedException extends CommunicationException {
                 pid,
                 step,
                 operation,
-                cause);
+                cause,
+                threadStacks);
     }
 
     /**
@@ -122,8 +153,28 @@ public final class RankFailedException extends CommunicationException {
         return operation;
     }
 
+    /**
+     * Returns what the rank died of, in words.
+     *
+     * @return the text that the message holds
+     */
+    public String causeText() {
+        Throwable cause = getCause();
+        return cause == null ? VANISHED : cause.toString();
+    }
+
+    /**
+     * Returns what the threads of a rank that stalls did.
+     *
+     * @return the stacks, one text of several lines per thread; empty if the rank did not stall, or
+     *     could not answer
+     */
+    public List<String> threadStacks() {
+        return threadStacks;
+    }
+
     @Override
     public RankFailedException copy() {
-        return of(group(), rank, host, pid, step, operation, getCause());
+        return of(group(), rank, host, pid, step, operation, getCause(), threadStacks);
     }
 }

@@ -9,17 +9,21 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import org.yoloddp.rendezvous.HandshakeException.Reason;
 
 /** A client's connection to a {@link StoreServer}, with a thread of its own. */
 final class ClientLink implements AutoCloseable {
 
+    private static final Logger LOG = LoggerFactory.getLogger(ClientLink.class);
     private static final Duration RETRY = Duration.ofMillis(100);
     private static final int MAX_EARLY = 1000;
 
@@ -36,6 +40,7 @@ final class ClientLink implements AutoCloseable {
     private @Nullable Deque<byte[]> early = new ArrayDeque<>();
 
     private @Nullable Exception endedEarly;
+    private Runnable onClosed = () -> {};
     private Receiver receiver = frame -> {};
     private Consumer<Exception> end = why -> {};
 
@@ -170,6 +175,7 @@ final class ClientLink implements AutoCloseable {
         public void closed(Connection same, Exception why) {
             opened.completeExceptionally(why);
             endedEarly = why;
+            onClosed.run();
             if (early == null) {
                 end.accept(why);
             }
@@ -215,6 +221,32 @@ final class ClientLink implements AutoCloseable {
 
     InetAddress localAddress() {
         return localAddress;
+    }
+
+    /** Sends a last message, and closes once it is gone or the deadline has passed. */
+    void closeAfter(MessageWriter message, Duration deadline) {
+        CountDownLatch gone = new CountDownLatch(1);
+        loop.execute(
+                () -> {
+                    onClosed = gone::countDown;
+                    connection.send(message);
+                    connection.closeWhenSent();
+                    if (endedEarly != null) {
+                        gone.countDown();
+                    }
+                });
+        boolean interrupted = Thread.interrupted();
+        try {
+            if (!loop.isClosed() && !gone.await(deadline.toMillis(), TimeUnit.MILLISECONDS)) {
+                LOG.debug("a last message was not sent within {}", deadline);
+            }
+        } catch (InterruptedException e) {
+            interrupted = true;
+        }
+        close();
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     @Override

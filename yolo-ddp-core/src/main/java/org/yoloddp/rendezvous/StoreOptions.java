@@ -22,6 +22,7 @@ public final class StoreOptions {
     private int maxConnections = 4096;
     private int maxMessageBytes = 4 << 20;
     private long maxStoreBytes = 256L << 20;
+    private Heartbeats heartbeats = Heartbeats.defaults();
 
     private StoreOptions() {}
 
@@ -34,6 +35,7 @@ public final class StoreOptions {
         this.maxConnections = other.maxConnections;
         this.maxMessageBytes = other.maxMessageBytes;
         this.maxStoreBytes = other.maxStoreBytes;
+        this.heartbeats = other.heartbeats;
     }
 
     /**
@@ -149,6 +151,18 @@ public final class StoreOptions {
         return copy;
     }
 
+    /**
+     * Returns a copy with other heartbeats.
+     *
+     * @param value how failures are noticed; the same on all processes of a job
+     * @return the copy
+     */
+    public StoreOptions withHeartbeats(Heartbeats value) {
+        StoreOptions copy = new StoreOptions(this);
+        copy.heartbeats = Objects.requireNonNull(value);
+        return copy;
+    }
+
     private static int positive(String what, int value) {
         if (value < 1) {
             throw new ConfigurationException(
@@ -227,5 +241,14 @@ public final class StoreOptions {
      */
     public long maxStoreBytes() {
         return maxStoreBytes;
+    }
+
+    /**
+     * Returns how failures are noticed.
+     *
+     * @return the heartbeats
+     */
+    public Heartbeats heartbeats() {
+        return heartbeats;
     }
 }

@@ -7,13 +7,22 @@ import java.net.StandardSocketOptions;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.error.ConfigurationException;
 
 /**
@@ -27,6 +36,8 @@ public final class StoreServer implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(StoreServer.class);
     private static final int BACKLOG = 1024;
+    private static final Duration POLL = Duration.ofMillis(20);
+    private static final long GRACE_MILLIS = 500;
 
     private final ServerSocketChannel channel;
     private final InetSocketAddress address;
@@ -34,6 +45,8 @@ public final class StoreServer implements AutoCloseable {
     private final StoreOptions options;
     private final EventLoop loop;
     private final StoreTable table;
+    private final FailureBoard board;
+    private final List<Consumer<CommunicationException>> listeners = new CopyOnWriteArrayList<>();
     private final Map<String, Service> services = new HashMap<>();
     private final Map<Connection, Service> open = new LinkedHashMap<>();
     private final Map<Connection, Boolean> pending = new LinkedHashMap<>();
@@ -48,7 +61,15 @@ public final class StoreServer implements AutoCloseable {
         this.options = options;
         this.loop = loop;
         this.table = new StoreTable(loop, options.maxStoreBytes());
+        this.board =
+                new FailureBoard(
+                        loop,
+                        options.heartbeats(),
+                        options.rank(),
+                        System::nanoTime,
+                        failure -> listeners.forEach(listener -> listener.accept(failure)));
         services.put(Protocol.STORE, table);
+        services.put(FailureChannel.PURPOSE, board);
     }
 
     /**
@@ -157,6 +178,8 @@ public final class StoreServer implements AutoCloseable {
         loop.execute(
                 () -> {
                     generation = Math.max(generation, number);
+                    // First, so that nobody takes the end of those connections for a failure.
+                    services.values().forEach(service -> service.begin(generation));
                     for (Connection connection : Map.copyOf(open).keySet()) {
                         int theirs = connection.peer().generation();
                         if (theirs >= 0 && theirs < generation) {
@@ -164,11 +187,21 @@ public final class StoreServer implements AutoCloseable {
                                     new IOException("generation " + theirs + " has ended"));
                         }
                     }
-                    services.values().forEach(service -> service.begin(generation));
                 });
     }
 
+    /**
+     * Registers who is told why the ranks of a generation have failed: the root cause, as all ranks
+     * are told it.
+     *
+     * @param listener gets it on the server's thread, which it must not hold up
+     */
+    public void onFailure(Consumer<CommunicationException> listener) {
+        listeners.add(listener);
+    }
+
     private void listen() {
+        board.start();
         try {
             loop.register(channel, SelectionKey.OP_ACCEPT, new Acceptor());
         } catch (IOException e) {
@@ -288,7 +321,39 @@ public final class StoreServer implements AutoCloseable {
         }
     }
 
-    /** Disconnects everybody, and frees the port. Idempotent. */
+    /**
+     * Waits until all ranks have left their failure channels, for whom the server may be needed.
+     *
+     * @param deadline how long to wait
+     * @return true if all have left
+     */
+    public boolean awaitRanksLeft(Duration deadline) {
+        long end = System.nanoTime() + deadline.toNanos();
+        CompletableFuture<Boolean> left = new CompletableFuture<>();
+        loop.execute(() -> waitForRanks(left, end));
+        try {
+            return left.get(deadline.toMillis() + GRACE_MILLIS, TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        } catch (ExecutionException | TimeoutException e) {
+            return false;
+        }
+    }
+
+    private void waitForRanks(CompletableFuture<Boolean> left, long end) {
+        boolean empty = board.isEmpty();
+        if (empty || System.nanoTime() - end >= 0) {
+            left.complete(empty);
+        } else {
+            loop.schedule(POLL, () -> waitForRanks(left, end));
+        }
+    }
+
+    /**
+     * Disconnects everybody, and frees the port; for ranks that are still there it is a failure.
+     * Idempotent.
+     */
     @Override
     public void close() {
         loop.close();

@@ -41,6 +41,7 @@ public final class TcpStore implements Store, AutoCloseable {
     private final ClientLink link;
     private final AtomicLong calls = new AtomicLong();
     private final Map<Long, CompletableFuture<Answer>> pending = new ConcurrentHashMap<>();
+    private @Nullable FailureChannel channel;
     private volatile @Nullable RuntimeException ended;
 
     private TcpStore(
@@ -141,6 +142,29 @@ public final class TcpStore implements Store, AutoCloseable {
      */
     public Hello server() {
         return link.server();
+    }
+
+    /**
+     * Returns this process's failure channel, with the rank and generation of this store; the first
+     * call connects it, {@link #close} closes it.
+     *
+     * @param deadline how long connecting may take
+     * @return the channel
+     * @throws StoreConnectionException if the server does not answer in time
+     * @throws HandshakeException if the server refuses this process
+     */
+    public FailureChannel failureChannel(Duration deadline) {
+        synchronized (link) {
+            FailureChannel open = channel;
+            if (open == null) {
+                if (ended != null) {
+                    throw again(ended);
+                }
+                open = FailureChannel.connect(address, token, options, deadline);
+                channel = open;
+            }
+            return open;
+        }
     }
 
     @Override
@@ -303,6 +327,13 @@ public final class TcpStore implements Store, AutoCloseable {
     public void close() {
         if (ended == null) {
             ended = StoreConnectionException.closed(address);
+        }
+        FailureChannel open;
+        synchronized (link) {
+            open = channel;
+        }
+        if (open != null) {
+            open.close();
         }
         link.close();
     }

@@ -2,6 +2,7 @@ package org.yoloddp.rendezvous;
 
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
+import java.util.List;
 import org.yoloddp.error.YoloDdpException;
 
 /** Texts that come from or go to the other side. */
@@ -32,5 +33,27 @@ final class Texts {
         String text =
                 failure instanceof YoloDdpException ? failure.getMessage() : failure.toString();
         return text.endsWith(".") ? text.substring(0, text.length() - 1) : text;
+    }
+
+    /** Writes {@code rank 1}, {@code ranks 0, 2} or {@code ranks 0-2, 5}. */
+    static String ranks(List<Integer> ranks) {
+        return (ranks.size() == 1 ? "rank " : "ranks ") + numbers(ranks);
+    }
+
+    /** Writes {@code 0-2, 5}. */
+    static String numbers(List<Integer> ranks) {
+        StringBuilder text = new StringBuilder();
+        for (int i = 0; i < ranks.size(); ) {
+            int end = i;
+            while (end + 1 < ranks.size() && ranks.get(end + 1) == ranks.get(end) + 1) {
+                end++;
+            }
+            text.append(i > 0 ? ", " : "").append(ranks.get(i));
+            if (end > i) {
+                text.append(end == i + 1 ? ", " : "-").append(ranks.get(end));
+            }
+            i = end + 1;
+        }
+        return text.toString();
     }
 }
