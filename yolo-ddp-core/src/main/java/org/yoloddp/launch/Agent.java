@@ -115,10 +115,14 @@ final class Agent {
         }
         NodeState mine = state(ticker.nanos());
         Optional<NodeState> other = tools.board().claim(mine);
+        if (other.isEmpty() || other.get().phase() == NodeState.Phase.GONE) {
+            return;
+        }
+        // Whoever has this place may have vanished.
+        NodeState before = other.get();
         long end = ticker.nanos() + settings.timing().node().toNanos();
-        while (other.isPresent() && ticker.nanos() < end) {
+        while (ticker.nanos() < end) {
             pause();
-            NodeState before = other.get();
             for (NodeState now : tools.board().nodes()) {
                 boolean same = now.agent().equals(before.agent());
                 if (now.nodeRank() == settings.nodeRank() && same && now.beat() != before.beat()) {
