@@ -76,7 +76,8 @@ record BucketLayout(List<Bucket> buckets) {
         return new BucketLayout(List.copyOf(full));
     }
 
-    private static long aligned(long offset, DType dtype) {
+    /** The next offset that is aligned, in elements. */
+    static long aligned(long offset, DType dtype) {
         long elements = ALIGNMENT_BYTES / dtype.bytes();
         return (offset + elements - 1) / elements * elements;
     }

@@ -8,6 +8,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.torch.StateDict;
 
@@ -47,6 +48,29 @@ public final class FusedOptimizer implements AutoCloseable {
      */
     public static FusedOptimizer create(
             OptimizerSpec spec, List<ParameterGroup> groups, StateDict state) {
+        return create(spec, groups, state, name -> true);
+    }
+
+    /**
+     * Creates an optimizer for some of the parameters: one rank's shard of an optimizer whose state
+     * is divided over the ranks (ZeRO-1). Groups keep their place and their settings, also one of
+     * which this rank has no parameter.
+     *
+     * @param spec which optimizer
+     * @param groups the parameter groups of the whole model, as for {@link #create(OptimizerSpec,
+     *     List, StateDict)}
+     * @param state the parameters, with gradients bound
+     * @param updated tells by name which trainable parameters this optimizer updates and keeps
+     *     state for
+     * @return the optimizer
+     * @throws ConfigurationException if options contradict each other, or a group names a parameter
+     *     that does not exist or is in another group, or a trainable one is in none
+     */
+    public static FusedOptimizer create(
+            OptimizerSpec spec,
+            List<ParameterGroup> groups,
+            StateDict state,
+            Predicate<String> updated) {
         spec.validate();
         Map<String, NDArray> trainable = new LinkedHashMap<>();
         state.trainable().forEach(entry -> trainable.put(entry.name(), entry.array()));
@@ -57,7 +81,9 @@ public final class FusedOptimizer implements AutoCloseable {
         List<GroupState> states = new ArrayList<>();
         for (int i = 0; i < groups.size(); i++) {
             Map<String, NDArray> members = new LinkedHashMap<>();
-            assigned.get(i).forEach(name -> members.put(name, trainable.get(name)));
+            assigned.get(i).stream()
+                    .filter(updated)
+                    .forEach(name -> members.put(name, trainable.get(name)));
             states.add(GroupState.create(spec, groups.get(i).weightDecay(), members, manager));
         }
         return new FusedOptimizer(spec, states, manager);
@@ -117,12 +143,25 @@ public final class FusedOptimizer implements AutoCloseable {
      * parameter's name, a slash and what it is: {@code momentum_buffer}, or {@code exp_avg}, {@code
      * exp_avg_sq} and {@code step}. The arrays are the optimizer's own.
      *
+     * <p>Where the state is divided over the ranks this is the rank's shard: names are those of the
+     * whole model and no two ranks have one in common, so all ranks' shards put together are the
+     * state of an undivided optimizer.
+     *
      * @return the state, in the order of groups and parameters
      */
     public LinkedHashMap<String, NDArray> state() {
         LinkedHashMap<String, NDArray> state = new LinkedHashMap<>();
         groups.forEach(group -> group.collectState(state));
         return state;
+    }
+
+    /**
+     * Returns how much memory the state takes, from the first step on or before.
+     *
+     * @return bytes
+     */
+    public long stateBytes() {
+        return groups.stream().mapToLong(GroupState::bytes).sum();
     }
 
     /** Frees the state. Idempotent. */

@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.yoloddp.torch.ForeignMemory;
 import org.yoloddp.torch.FusedSteps;
 import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.TensorList;
@@ -94,6 +95,13 @@ final class GroupState implements AutoCloseable {
                                         (what, arrays) ->
                                                 into.put(
                                                         names.get(i) + "/" + what, arrays.get(i))));
+    }
+
+    long bytes() {
+        return memory.values().stream()
+                .flatMap(List::stream)
+                .mapToLong(ForeignMemory::byteCount)
+                .sum();
     }
 
     @Override

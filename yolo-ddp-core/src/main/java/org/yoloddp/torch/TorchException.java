@@ -3,6 +3,7 @@ package org.yoloddp.torch;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.error.YoloDdpException;
 
@@ -61,15 +62,41 @@ public class TorchException extends YoloDdpException {
                 what + " has " + one + " tensors and " + other + " has " + two, null);
     }
 
-    static TorchException outside(Shape shape, long offset, long available) {
+    static TorchException outside(String what, Shape shape, long offset, long available) {
         return new TorchException(
-                "a gradient of shape "
+                what
+                        + " of shape "
                         + shape
                         + " at offset "
                         + offset
                         + " does not fit into a flat array of "
                         + available
                         + " elements",
+                null);
+    }
+
+    static TorchException matrixOutside(long rows, long columns, long offset, long available) {
+        return new TorchException(
+                "a matrix of "
+                        + rows
+                        + " x "
+                        + columns
+                        + " at offset "
+                        + offset
+                        + " does not fit into a flat array of "
+                        + available
+                        + " elements",
+                null);
+    }
+
+    static TorchException notMultipliable(long[] a, long[] b, long[] result) {
+        return new TorchException(
+                "matrices of shapes "
+                        + Arrays.toString(a)
+                        + " and "
+                        + Arrays.toString(b)
+                        + " have no product of shape "
+                        + Arrays.toString(result),
                 null);
     }
 
