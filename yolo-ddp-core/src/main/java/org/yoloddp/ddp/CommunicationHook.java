@@ -33,6 +33,15 @@ import org.yoloddp.comm.Communicator;
 public interface CommunicationHook extends AutoCloseable {
 
     /**
+     * Tells by what the loss was multiplied, and with it the gradients, from the next step on: a
+     * hook that keeps gradients from step to step divides them by it, since it changes. Called on
+     * the rank's thread between steps; 1 until it is.
+     *
+     * @param scale the factor, finite and above 0
+     */
+    default void lossScale(double scale) {}
+
+    /**
      * Starts the reduction of a bucket. Called once per bucket and step, in the order of the
      * buckets: on autograd's thread while backward goes on, or on the rank's. It must not block,
      * submits the same collectives in the same order on all ranks, and fails all ranks if it
@@ -59,8 +68,9 @@ public interface CommunicationHook extends AutoCloseable {
 
         /**
          * Waits until the bucket holds the average over the ranks. Called once, on the rank's
-         * thread, in the order of the buckets; may submit further collectives. Afterwards nobody
-         * touches the bucket any more, and that also if it throws.
+         * thread, in the order of the buckets and not before all buckets of the step have been
+         * started; may submit further collectives, in an order that is the same on all ranks.
+         * Afterwards nobody touches the bucket any more, and that also if it throws.
          *
          * @param deadline how long each collective may take
          * @throws org.yoloddp.comm.CommunicationException if the group failed

@@ -60,6 +60,11 @@ public final class CommunicationHooks {
      */
     public static CommunicationHook.Factory powerSgd(PowerSgd options) {
         return (communicator, buckets, manager) ->
-                new PowerSgdHook(options, communicator, buckets, manager, RandomMatrices.seeded(options.seed()));
+                new PowerSgdHook(
+                        options,
+                        communicator,
+                        buckets,
+                        manager,
+                        RandomMatrices.seeded(options.seed()));
     }
 }

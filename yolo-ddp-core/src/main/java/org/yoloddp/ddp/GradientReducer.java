@@ -115,6 +115,7 @@ final class GradientReducer implements AutoCloseable {
     private boolean closed;
     private Set<String> unused = Set.of();
     private long exposedNanos;
+    private double lossScale = 1;
 
     /** A bucket on its way; the work is known only of plain averages. */
     private record Running(CommunicationHook.Pending pending, @Nullable Work work) {}
@@ -199,6 +200,7 @@ final class GradientReducer implements AutoCloseable {
                         .communicationHook()
                         .map(factory -> factory.create(communicator, buckets.all(), manager))
                         .orElse(average);
+        hook.lossScale(lossScale);
     }
 
     /** Lets hooks start buckets: the next backward is the last one of the step. */
@@ -424,6 +426,12 @@ final class GradientReducer implements AutoCloseable {
     /** Returns which parameters no rank has used in the last step, as far as that is known. */
     Set<String> unused() {
         return unused;
+    }
+
+    /** Tells the hook, or the one to come, by what the loss is multiplied. */
+    void lossScale(double scale) {
+        lossScale = scale;
+        hook.lossScale(scale);
     }
 
     void stepSkipped() {

@@ -96,8 +96,7 @@ final class OptimizerShards implements AutoCloseable {
             }
             counts[rank] = end - start;
         }
-        CommBuffer buffer =
-                communicator.allocate(ElementTypes.of(first(byOwner)), end);
+        CommBuffer buffer = communicator.allocate(ElementTypes.of(first(byOwner)), end);
         NDArray flat = ForeignMemory.array(manager, buffer.address(), type, end, buffer);
         for (int i = 0; i < parameters.size(); i++) {
             DataViews.bind(parameters.get(i), flat, offsets.get(i));

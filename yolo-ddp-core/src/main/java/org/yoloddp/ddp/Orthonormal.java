@@ -21,8 +21,8 @@ final class Orthonormal {
      * @param vectors one after the other
      * @param length of a vector
      * @param epsilon added to the length of a vector before it is divided by it
-     * @param replacement of a vector that is zero, or of which the others leave nothing; if that
-     *     is zero too, the vector stays so
+     * @param replacement of a vector that is zero, or of which the others leave nothing; if that is
+     *     zero too, the vector stays so
      */
     static void apply(float[][] vectors, double epsilon, Replacement replacement) {
         for (int i = 0; i < vectors.length; i++) {

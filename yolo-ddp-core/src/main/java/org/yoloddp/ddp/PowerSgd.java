@@ -159,13 +159,7 @@ public record PowerSgd(
      */
     public PowerSgd withOrthogonalizationEpsilon(double epsilon) {
         return new PowerSgd(
-                matrixRank,
-                startStep,
-                minCompressionRate,
-                errorFeedback,
-                warmStart,
-                epsilon,
-                seed);
+                matrixRank, startStep, minCompressionRate, errorFeedback, warmStart, epsilon, seed);
     }
 
     /**

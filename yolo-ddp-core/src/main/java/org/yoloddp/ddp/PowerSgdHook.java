@@ -3,11 +3,12 @@ package org.yoloddp.ddp;
 import ai.djl.ndarray.NDManager;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.Communicator;
-import org.yoloddp.comm.DType;
 
 /**
  * PowerSGD over all buckets of a rank.
@@ -24,9 +25,13 @@ final class PowerSgdHook implements CommunicationHook {
     private final PowerSgd options;
     private final HookWorks works;
     private final NDManager manager;
-    private final List<PowerSgdBucket> buckets = new ArrayList<>();
+
+    /** By index, those that gain by it; the others are averaged exactly. */
+    private final Map<Integer, PowerSgdBucket> approximated = new HashMap<>();
+
     private final List<PowerSgdBucket> halfway = new ArrayList<>();
     private long steps;
+    private boolean begun;
     private double lossScale = 1;
 
     PowerSgdHook(
@@ -34,25 +39,29 @@ final class PowerSgdHook implements CommunicationHook {
             Communicator communicator,
             List<GradientBucket> buckets,
             NDManager parent,
-            RandomMatrices matrices) {
+            RandomMatrices random) {
         this.options = options;
         works = new HookWorks(communicator);
         manager = parent.newSubManager();
-        long all = 0;
+        long whole = 0;
         long sent = 0;
         for (GradientBucket bucket : buckets) {
-            PowerSgdBucket approximated =
-                    new PowerSgdBucket(options, bucket, works, manager, matrices);
-            this.buckets.add(approximated);
-            all += bucket.slots().stream().mapToLong(GradientBucket.Slot::count).sum();
-            sent += approximated.sentCount();
+            whole += bucket.buffer().count();
+            if (PowerSgdBucket.gains(options, bucket)) {
+                PowerSgdBucket smaller =
+                        new PowerSgdBucket(options, bucket, works, manager, random);
+                approximated.put(bucket.index(), smaller);
+                sent += smaller.sentCount();
+            } else {
+                sent += bucket.buffer().count();
+            }
         }
         if (communicator.rank() == 0) {
             LOG.info(
-                    "PowerSGD of rank {} sends {} of {} elements after {} steps",
+                    "PowerSGD of rank {} sends {} elements a step for {}, after {} steps",
                     options.matrixRank(),
                     sent,
-                    all,
+                    whole,
                     options.startStep());
         }
     }
@@ -66,16 +75,17 @@ final class PowerSgdHook implements CommunicationHook {
     public Pending start(GradientBucket bucket) {
         if (bucket.index() == 0) {
             steps++;
+            begun = true;
         }
-        PowerSgdBucket approximated = buckets.get(bucket.index());
-        if (steps <= options.startStep() || approximated.isExact()) {
+        PowerSgdBucket smaller = approximated.get(bucket.index());
+        if (smaller == null || steps <= options.startStep()) {
             return works.average(bucket.buffer(), "bucket " + bucket.index());
         }
-        approximated.start(steps, lossScale);
-        halfway.add(approximated);
+        smaller.start(steps, lossScale);
+        halfway.add(smaller);
         return deadline -> {
             startSecondHalves(deadline);
-            approximated.finish(deadline);
+            smaller.finish(deadline);
         };
     }
 
@@ -88,13 +98,17 @@ final class PowerSgdHook implements CommunicationHook {
 
     @Override
     public void stepSkipped() {
-        steps--;
-        buckets.forEach(PowerSgdBucket::stepSkipped);
+        // The step before this hook took over is none of its own.
+        if (begun) {
+            steps--;
+            begun = false;
+        }
+        approximated.values().forEach(PowerSgdBucket::stepSkipped);
     }
 
     @Override
     public void close() {
-        buckets.forEach(PowerSgdBucket::close);
+        approximated.values().forEach(PowerSgdBucket::close);
         manager.close();
         works.close();
     }

@@ -19,8 +19,8 @@ interface RandomMatrices {
     /** Standard normal numbers that depend on nothing but the arguments and a seed. */
     static RandomMatrices seeded(long seed) {
         return (parameter, step, index, into) -> {
-            long mixed = seed;
-            for (long part : new long[] {parameter.hashCode(), step, index}) {
+            long mixed = 0;
+            for (long part : new long[] {seed, parameter.hashCode(), step, index}) {
                 mixed = (mixed ^ part) * 0x9e3779b97f4a7c15L;
                 mixed ^= mixed >>> 32;
             }

@@ -28,7 +28,9 @@ import org.yoloddp.torch.StateDict;
  * replica.armReduction();                     // before the last backward
  * ... backward ...
  * StepFlags agreed = replica.reduceGradients(requested);
- * ... clip, optimizer, average of weights ...
+ * ... clip, step of an optimizer of the parameters that it updates() ...
+ * replica.gatherParameters();                 // does nothing unless its state is sharded
+ * ... average of weights ...
  * replica.verify(step);
  * }</pre>
  *
@@ -46,6 +48,7 @@ public final class Replica implements AutoCloseable {
     private final Reduction reduction;
     private final GradientReducer reducer;
     private final List<FlatArrays> buffers;
+    private final @Nullable OptimizerShards shards;
     private final NDManager manager;
     private long exposedNanos;
     private boolean closed;
@@ -56,12 +59,14 @@ public final class Replica implements AutoCloseable {
             Reduction reduction,
             GradientReducer reducer,
             List<FlatArrays> buffers,
+            @Nullable OptimizerShards shards,
             NDManager manager) {
         this.communicator = communicator;
         this.state = state;
         this.reduction = reduction;
         this.reducer = reducer;
         this.buffers = buffers;
+        this.shards = shards;
         this.manager = manager;
     }
 
@@ -108,13 +113,26 @@ public final class Replica implements AutoCloseable {
             buffers = FlatArrays.of(communicator, state.buffers(), "buffers", manager);
             buffers.forEach(FlatArrays::broadcast);
         }
-        return new Replica(
-                communicator,
-                state,
-                reduction,
-                new GradientReducer(communicator, state, reduction, manager),
-                buffers,
-                manager);
+        OptimizerShards shards =
+                reduction.shardOptimizerState() && communicator.size() > 1
+                        ? OptimizerShards.create(communicator, state.trainable(), manager)
+                        : null;
+        try {
+            return new Replica(
+                    communicator,
+                    state,
+                    reduction,
+                    new GradientReducer(communicator, state, reduction, manager),
+                    buffers,
+                    shards,
+                    manager);
+        } catch (Throwable t) {
+            if (shards != null) {
+                // The parameters may outlive the communicator.
+                shards.close();
+            }
+            throw t;
+        }
     }
 
     /** Layouts are compared too: a gradient lies in its bucket as its parameter does in memory. */
@@ -196,6 +214,43 @@ public final class Replica implements AutoCloseable {
      */
     public Set<String> unusedEverywhere() {
         return reducer.unused();
+    }
+
+    /**
+     * Tells a communication hook by what the loss is multiplied from the next step on, since what
+     * it keeps from step to step is not to change with it. All ranks call it alike, between steps.
+     *
+     * @param scale the factor, finite and above 0; 1 until this is called
+     */
+    public void lossScale(double scale) {
+        reducer.lossScale(scale);
+    }
+
+    /**
+     * Tells which parameters this rank's optimizer updates: all that are trained, or this rank's
+     * shard of them if the optimizer's state is divided over the ranks. All ranks' shards together
+     * are all trained parameters, and no two have one in common.
+     *
+     * @param parameter the name of a trained parameter
+     * @return whether it is this rank that updates it
+     */
+    public boolean updates(String parameter) {
+        return shards == null || shards.owned().contains(parameter);
+    }
+
+    /**
+     * Gives all ranks the parameters that each has updated, if the optimizer's state is divided
+     * over the ranks. All ranks call it after the optimizer's step.
+     *
+     * @throws CommunicationException if another rank failed, left, or did not come in time
+     */
+    public void gatherParameters() {
+        if (shards == null) {
+            return;
+        }
+        long from = System.nanoTime();
+        shards.gather();
+        exposedNanos += System.nanoTime() - from;
     }
 
     /**
@@ -310,6 +365,9 @@ public final class Replica implements AutoCloseable {
             closed = true;
             reducer.close();
             buffers.forEach(FlatArrays::close);
+            if (shards != null) {
+                shards.close();
+            }
         }
     }
 }

@@ -24,7 +24,8 @@ final class ShardAssignment {
      * @return the owner of each parameter
      */
     static int[] owners(List<Long> counts, int ranks) {
-        List<Integer> largestFirst = new ArrayList<>(IntStream.range(0, counts.size()).boxed().toList());
+        List<Integer> largestFirst =
+                new ArrayList<>(IntStream.range(0, counts.size()).boxed().toList());
         // The sort is stable: equals stay in model order.
         largestFirst.sort(Comparator.comparing(counts::get, Comparator.reverseOrder()));
         int[] owners = new int[counts.size()];

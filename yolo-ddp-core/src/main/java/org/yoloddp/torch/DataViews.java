@@ -23,7 +23,8 @@ public final class DataViews {
         Tensor tensor = Tensors.view(parameter);
         Tensor memory = Tensors.view(flat);
         if (offset < 0 || offset + tensor.numel() > memory.numel()) {
-            throw TorchException.outside("a parameter", parameter.getShape(), offset, memory.numel());
+            throw TorchException.outside(
+                    "a parameter", parameter.getShape(), offset, memory.numel());
         }
         try (GradMode off = GradMode.disabled();
                 LongOptional start = new LongOptional(memory.storage_offset() + offset);

@@ -38,8 +38,7 @@ public final class FlatMatrix implements AutoCloseable {
         try (GradMode off = GradMode.disabled();
                 LongOptional start = new LongOptional(memory.storage_offset() + offset)) {
             return new FlatMatrix(
-                    memory.as_strided(
-                            new long[] {rows, columns}, new long[] {columns, 1}, start));
+                    memory.as_strided(new long[] {rows, columns}, new long[] {columns, 1}, start));
         }
     }
 
@@ -77,9 +76,7 @@ public final class FlatMatrix implements AutoCloseable {
     }
 
     private void multiply(Tensor a, Tensor b) {
-        if (a.size(0) != matrix.size(0)
-                || b.size(1) != matrix.size(1)
-                || a.size(1) != b.size(0)) {
+        if (a.size(0) != matrix.size(0) || b.size(1) != matrix.size(1) || a.size(1) != b.size(0)) {
             throw TorchException.notMultipliable(
                     Tensors.shape(a), Tensors.shape(b), Tensors.shape(matrix));
         }

@@ -27,7 +27,8 @@ public final class GradientViews {
         Tensor tensor = Tensors.view(parameter);
         Tensor memory = Tensors.view(flat);
         if (offset < 0 || offset + tensor.numel() > memory.numel()) {
-            throw TorchException.outside("a gradient", parameter.getShape(), offset, memory.numel());
+            throw TorchException.outside(
+                    "a gradient", parameter.getShape(), offset, memory.numel());
         }
         try (GradMode off = GradMode.disabled();
                 LongOptional start = new LongOptional(memory.storage_offset() + offset);

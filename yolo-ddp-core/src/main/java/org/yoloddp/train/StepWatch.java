@@ -17,6 +17,7 @@ final class StepWatch {
     final StepPart exposedBuffers;
     final StepPart exposedGradients;
     final StepPart optimizer;
+    final StepPart exposedParameters;
 
     StepWatch(int rank) {
         step = new StepPart(rank, StepEvent::new);
@@ -26,6 +27,7 @@ final class StepWatch {
         exposedBuffers = new StepPart(rank, () -> new ExposedCommunicationEvent("buffers"));
         exposedGradients = new StepPart(rank, () -> new ExposedCommunicationEvent("gradients"));
         optimizer = new StepPart(rank, OptimizerEvent::new);
+        exposedParameters = new StepPart(rank, () -> new ExposedCommunicationEvent("parameters"));
     }
 
     PhaseMillis medians(double exposedMillis) {

@@ -74,9 +74,12 @@ final class TrainingStep implements AutoCloseable {
         List<ParameterGroup> groups =
                 settings.task().parameterGroups(model.block(), settings.optimizer().weightDecay());
         this.schedule = settings.schedule().bind(plan, groups.size());
-        this.optimizer = FusedOptimizer.create(settings.optimizer(), groups, model.state());
+        this.optimizer =
+                FusedOptimizer.create(
+                        settings.optimizer(), groups, model.state(), replica::updates);
         this.clip = GradientClip.create(model.state(), settings.clipNorm());
         this.scaling = LossScaling.create(settings, rank, model.state());
+        replica.lossScale(scaling.factor());
     }
 
     private void warnOfSharedGenerator() {
@@ -133,7 +136,11 @@ final class TrainingStep implements AutoCloseable {
         } else {
             norm = Double.isInfinite(settings.clipNorm()) ? Double.NaN : clip.apply();
             optimizer.step(now.learningRates(), now.momentum(), replica.unusedEverywhere());
+            watch.exposedParameters.begin(iteration);
+            replica.gatherParameters();
+            watch.exposedParameters.end();
         }
+        replica.lossScale(scaling.factor());
         replica.zeroGradients();
         // Also after a skipped step, as in YOLOv5: running statistics have moved on.
         averaged.update();
