@@ -56,6 +56,22 @@ final class MiniLoop implements AutoCloseable {
             long weightSeed,
             Reduction reduction,
             Precision precision) {
+        this(
+                communicator,
+                block,
+                weightSeed,
+                reduction,
+                precision,
+                OptimizerSpec.sgd().momentum(.9).nesterov());
+    }
+
+    MiniLoop(
+            Communicator communicator,
+            Block block,
+            long weightSeed,
+            Reduction reduction,
+            Precision precision,
+            OptimizerSpec spec) {
         this.precision = precision;
         TorchRuntime.setThreads(1);
         this.communicator = communicator;
@@ -67,7 +83,7 @@ final class MiniLoop implements AutoCloseable {
         clip = GradientClip.create(state, MAX_NORM);
         optimizer =
                 FusedOptimizer.create(
-                        OptimizerSpec.sgd().momentum(.9).nesterov(),
+                        spec,
                         List.of(
                                 new ParameterGroup(
                                         "all",
@@ -75,7 +91,8 @@ final class MiniLoop implements AutoCloseable {
                                                 .map(StateDict.Entry::name)
                                                 .toList(),
                                         5e-3)),
-                        state);
+                        state,
+                        replica::updates);
         randomness = StepRandomness.of(block, 17, communicator.rank());
     }
 
@@ -126,6 +143,7 @@ final class MiniLoop implements AutoCloseable {
         StepFlags agreed = replica.reduceGradients(requested);
         norms.add(clip.apply());
         optimizer.step(new double[] {LEARNING_RATE}, Double.NaN, replica.unusedEverywhere());
+        replica.gatherParameters();
         replica.verify(step + 1);
         return agreed;
     }
@@ -136,6 +154,10 @@ final class MiniLoop implements AutoCloseable {
 
     Replica replica() {
         return replica;
+    }
+
+    FusedOptimizer optimizer() {
+        return optimizer;
     }
 
     /** The norm of the gradients before clipping, by step. */

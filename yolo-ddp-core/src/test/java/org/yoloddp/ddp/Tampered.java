@@ -17,7 +17,7 @@ import org.yoloddp.comm.Work;
 record Tampered(Communicator inner, UnaryOperator<ReduceOp> operation, Predicate<String> skip)
         implements Communicator {
 
-    /** Leaves out the reductions whose tag matches. */
+    /** Leaves out the reductions and gathers of updated parameters whose tag matches. */
     static UnaryOperator<Communicator> skipping(Predicate<String> tag) {
         return inner -> new Tampered(inner, UnaryOperator.identity(), tag);
     }
@@ -92,7 +92,9 @@ record Tampered(Communicator inner, UnaryOperator<ReduceOp> operation, Predicate
 
     @Override
     public Work allGather(CommBuffer buffer, long[] counts, ComputeStream producer, String tag) {
-        return inner.allGather(buffer, counts, producer, tag);
+        return tag.startsWith("updated parameters") && skip.test(tag)
+                ? inner.barrier(tag)
+                : inner.allGather(buffer, counts, producer, tag);
     }
 
     @Override
