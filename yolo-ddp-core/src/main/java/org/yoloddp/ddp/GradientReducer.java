@@ -113,6 +113,7 @@ final class GradientReducer implements AutoCloseable {
     private @Nullable Throwable failure;
     private Thread user = Thread.currentThread();
     private boolean closed;
+    private boolean inUse;
     private Set<String> unused = Set.of();
     private long exposedNanos;
     private double lossScale = 1;
@@ -449,6 +450,7 @@ final class GradientReducer implements AutoCloseable {
     @Override
     public void close() {
         if (!closeForHooks()) {
+            inUse = true;
             leave("a thread is in the middle of a step", this);
             return;
         }
@@ -467,6 +469,11 @@ final class GradientReducer implements AutoCloseable {
                 leave("a reduction did not come back", buckets);
             }
         }
+    }
+
+    /** Tells whether a thread was in the middle of a step when this was closed. */
+    boolean inUse() {
+        return inUse;
     }
 
     /** Tells whether no backward is under way, after which hooks do nothing any more. */

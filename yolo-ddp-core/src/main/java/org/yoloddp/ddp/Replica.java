@@ -365,7 +365,7 @@ public final class Replica implements AutoCloseable {
             closed = true;
             reducer.close();
             buffers.forEach(FlatArrays::close);
-            if (shards != null) {
+            if (shards != null && !reducer.inUse()) {
                 shards.close();
             }
         }

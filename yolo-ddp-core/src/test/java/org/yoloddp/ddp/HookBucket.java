@@ -37,8 +37,7 @@ record HookBucket(FlatBucket bucket) {
         NDArray flat =
                 ForeignMemory.array(
                         manager, buffer.address(), DataType.FLOAT32, buffer.count(), buffer);
-        return new HookBucket(
-                new FlatBucket(index, "bucket " + index, buffer, flat, slots, end, tail));
+        return new HookBucket(new FlatBucket(index, buffer, flat, slots, end, tail));
     }
 
     void write(String parameter, float[] gradient) {
