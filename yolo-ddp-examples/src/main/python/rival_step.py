@@ -10,7 +10,8 @@ Needs Python 3.9 to 3.12 with:
 (yolov5 is AGPL-3.0; this script imports it and holds none of it.) It reads lines from stdin and
 answers each with one line of JSON on stdout:
 
-    run N    takes N steps and answers {"ms": [N durations]}
+    run N    takes N steps and answers {"ms": [N durations], "memory": {"resident": MB, "peak": MB}};
+             memory is empty where the system doesn't tell
     quit     ends
 
 The first line, {"versions": {...}}, comes when everything is warm.
@@ -110,6 +111,19 @@ class Step:
         self.average.update(self.model)
 
 
+def memory():
+    """What Linux tells of this process, in MB."""
+    try:
+        with open("/proc/self/status") as status:
+            lines = dict(line.split(":", 1) for line in status)
+    except OSError:
+        return {}
+    return {
+        name: int(lines[key].split()[0]) / 1024
+        for name, key in (("resident", "VmRSS"), ("peak", "VmHWM"))
+    }
+
+
 def main():
     option = options()
     answers = sys.stdout
@@ -123,7 +137,7 @@ def main():
     step = Step(option)
     for _ in range(option.warmup):
         step()
-    answer({"versions": step.versions})
+    answer({"versions": step.versions, "memory": memory()})
     for line in sys.stdin:
         words = line.split()
         if words == ["quit"]:
@@ -133,7 +147,7 @@ def main():
             start = time.perf_counter()
             step()
             durations.append((time.perf_counter() - start) * 1000)
-        answer({"ms": durations})
+        answer({"ms": durations, "memory": memory()})
 
 
 if __name__ == "__main__":

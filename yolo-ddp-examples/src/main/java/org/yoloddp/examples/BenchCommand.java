@@ -10,7 +10,7 @@ import picocli.CommandLine.Spec;
         name = "bench",
         description = "Measures.",
         synopsisSubcommandLabel = "BENCHMARK",
-        subcommands = BenchStepCommand.class)
+        subcommands = {BenchStepCommand.class, BenchServeCommand.class})
 final class BenchCommand implements Runnable {
 
     @Spec private CommandSpec spec;

@@ -1,13 +1,20 @@
 package org.yoloddp.examples;
 
 import com.google.gson.GsonBuilder;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
 import com.google.gson.annotations.SerializedName;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import org.yoloddp.natives.NativeReport;
+import org.yoloddp.natives.Natives;
 
 /**
  * What a benchmark found.
@@ -26,20 +33,43 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
      * @param rival whom it was compared with; null for nobody
      * @param rivalMillis theirs
      * @param ratio theirs divided by ours: above 1, ours is faster
+     * @param oursMegabytes memory by name, where it was asked for
+     * @param rivalMegabytes theirs
      */
     record Row(
             @SerializedName("case") String name,
             @SerializedName("ours_ms") double oursMillis,
             @Nullable String rival,
             @SerializedName("rival_ms") @Nullable Double rivalMillis,
-            @Nullable Double ratio) {
+            @Nullable Double ratio,
+            @SerializedName("ours_mb") @Nullable Map<String, Double> oursMegabytes,
+            @SerializedName("rival_mb") @Nullable Map<String, Double> rivalMegabytes) {
 
         static Row alone(String name, double ours) {
-            return new Row(name, round(ours), null, null, null);
+            return new Row(name, round(ours), null, null, null, null, null);
         }
 
         static Row against(String name, double ours, String rival, double theirs) {
-            return new Row(name, round(ours), rival, round(theirs), round(theirs / ours));
+            return paired(name, ours, rival, theirs, theirs / ours);
+        }
+
+        /** With the median of the ratios of blocks, each of which holds a turn of both. */
+        static Row paired(String name, double ours, String rival, double theirs, double ratio) {
+            return new Row(name, round(ours), rival, round(theirs), round(ratio), null, null);
+        }
+
+        Row withMemory(Map<String, Double> mine, @Nullable Map<String, Double> theirs) {
+            return new Row(
+                    name, oursMillis, rival, rivalMillis, ratio, rounded(mine), rounded(theirs));
+        }
+
+        private static @Nullable Map<String, Double> rounded(@Nullable Map<String, Double> values) {
+            if (values == null) {
+                return null;
+            }
+            Map<String, Double> result = new TreeMap<>();
+            values.forEach((key, value) -> result.put(key, round(value)));
+            return result;
         }
 
         private static double round(double value) {
@@ -47,8 +77,40 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
         }
     }
 
+    /** Makes a report with the versions of our parts and of the rivals' processes. */
+    static BenchReport of(String bench, List<TurnProcess> processes, List<Row> rows) {
+        Map<String, String> versions = new TreeMap<>();
+        processes.forEach(process -> versions.putAll(process.versions()));
+        return new BenchReport(bench, versions, rows);
+    }
+
+    /** The versions of what this JVM runs. */
+    static Map<String, String> ourVersions() {
+        Map<String, String> versions = new TreeMap<>();
+        NativeReport natives = Natives.report();
+        versions.put("yolo-ddp", Version.text());
+        versions.put("java", System.getProperty("java.version"));
+        versions.put("djl", natives.djlVersion());
+        versions.put("libtorch", String.valueOf(natives.libtorchVersion()));
+        return versions;
+    }
+
     String json() {
-        return new GsonBuilder().serializeNulls().disableHtmlEscaping().create().toJson(this);
+        JsonObject json =
+                new GsonBuilder()
+                        .serializeNulls()
+                        .disableHtmlEscaping()
+                        .create()
+                        .toJsonTree(this)
+                        .getAsJsonObject();
+        for (JsonElement row : json.getAsJsonArray("rows")) {
+            for (String memory : List.of("ours_mb", "rival_mb")) {
+                if (row.getAsJsonObject().get(memory).isJsonNull()) {
+                    row.getAsJsonObject().remove(memory);
+                }
+            }
+        }
+        return json.toString();
     }
 
     List<String> lines() {
@@ -66,8 +128,20 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
                                     row.rival(),
                                     row.rivalMillis(),
                                     row.ratio()));
+            memory(row.name(), row.oursMegabytes()).ifPresent(lines::add);
+            memory(row.rival(), row.rivalMegabytes()).ifPresent(lines::add);
         }
         return lines;
+    }
+
+    private static Optional<String> memory(
+            @Nullable String whose, @Nullable Map<String, Double> megabytes) {
+        return Optional.ofNullable(megabytes)
+                .map(
+                        values ->
+                                values.entrySet().stream()
+                                        .map(e -> e.getKey() + " " + Math.round(e.getValue()))
+                                        .collect(Collectors.joining(", ", whose + ": ", " MB")));
     }
 
     static double median(List<Double> values) {

@@ -1,10 +1,9 @@
 package org.yoloddp.examples;
 
-import java.nio.file.Path;
 import java.time.Duration;
 import org.yoloddp.error.YoloDdpException;
 
-/** The program that is to be compared with can't be run. */
+/** A program that is to take part in a comparison can't be run. */
 final class RivalException extends YoloDdpException {
 
     private static final long serialVersionUID = 1;
@@ -23,20 +22,16 @@ final class RivalException extends YoloDdpException {
                 cause);
     }
 
-    static RivalException ended(String python, Path script, String lastWords) {
+    static RivalException ended(String name, String lastWords, String advice) {
         return new RivalException(
-                script.getFileName()
+                name
                         + " has ended"
                         + (lastWords.isEmpty() ? "" : " with '" + lastWords + "'")
-                        + "; '"
-                        + python
-                        + " "
-                        + script
-                        + " --help' says what to install");
+                        + "; "
+                        + advice);
     }
 
-    static RivalException silent(Path script, Duration limit) {
-        return new RivalException(
-                script.getFileName() + " has not answered within " + limit.toSeconds() + " s");
+    static RivalException silent(String name, Duration limit) {
+        return new RivalException(name + " has not answered within " + limit.toSeconds() + " s");
     }
 }

@@ -37,6 +37,31 @@ class BenchStepTest {
     }
 
     @Test
+    void bothPrecisionsTakeTurns() {
+        int exitCode =
+                output.run(
+                        "bench",
+                        "step",
+                        "--imgsz=64",
+                        "--batch=1",
+                        "--threads=1",
+                        "--turns=2",
+                        "--steps=1",
+                        "--amp=both");
+        assertThat(exitCode).as(output.err()).isZero();
+        assertThat(output.out().lines())
+                .satisfiesExactly(
+                        line ->
+                                assertThat(line)
+                                        .startsWith(
+                                                "yolov5n, 64 px, batch 1, 1 threads, float32: "),
+                        line ->
+                                assertThat(line)
+                                        .startsWith(
+                                                "yolov5n, 64 px, batch 1, 1 threads, bfloat16: "));
+    }
+
+    @Test
     void benchNeedsAName() {
         assertThat(output.run("bench")).isEqualTo(2);
         assertThat(output.errLines())

@@ -2,6 +2,7 @@ package org.yoloddp.examples;
 
 import com.google.gson.Gson;
 import com.google.gson.JsonObject;
+import com.google.gson.annotations.SerializedName;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -19,10 +20,10 @@ import java.util.function.Consumer;
 import org.yoloddp.natives.AllocatorSettings;
 
 /**
- * YOLOv5's own training step on PyTorch, in a Python process that takes steps when asked to. One
- * line there, one line of JSON back.
+ * A process that takes training steps when asked to: our program in a JVM of its own, or a rival in
+ * Python. One line there, one line of JSON back.
  */
-final class RivalProcess implements AutoCloseable {
+final class TurnProcess implements AutoCloseable {
 
     /** Loading PyTorch from a cold disk takes its time. */
     private static final Duration START_LIMIT = Duration.ofMinutes(5);
@@ -32,8 +33,16 @@ final class RivalProcess implements AutoCloseable {
     /** What stands for the end of the process among its lines. */
     private static final String END = "";
 
-    private final String python;
-    private final Path script;
+    /**
+     * What a process tells of a turn.
+     *
+     * @param millis how long each step took
+     * @param memory of the process in MB by name, as far as its system tells
+     */
+    record Turn(@SerializedName("ms") double[] millis, Map<String, Double> memory) {}
+
+    private final String name;
+    private final String advice;
     private final Process process;
     private final Writer requests;
     private final Thread messages;
@@ -42,38 +51,73 @@ final class RivalProcess implements AutoCloseable {
     private final Map<String, String> versions = new TreeMap<>();
 
     /**
-     * Starts the process and waits until it is warm.
+     * Starts a rival and waits until it is warm.
      *
      * @param tunedAllocator whether it gets the allocator settings that our start script makes
      */
-    RivalProcess(String python, Path script, List<String> options, boolean tunedAllocator) {
-        this.python = python;
-        this.script = script;
+    static TurnProcess python(
+            String python, Path script, List<String> options, boolean tunedAllocator) {
         List<String> command = new ArrayList<>(List.of(python, script.toString()));
         command.addAll(options);
+        String advice = "'" + python + " " + script + " --help' says what to install";
+        ProcessBuilder builder = builder(command, tunedAllocator);
+        try {
+            return new TurnProcess(
+                    script.getFileName().toString(), "rival ", advice, builder.start());
+        } catch (IOException e) {
+            throw RivalException.notStarted(python, e);
+        }
+    }
+
+    /** Starts our own program as this JVM runs it, and waits until it is warm. */
+    static TurnProcess ours(List<String> arguments) {
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        List<String> command =
+                new ArrayList<>(
+                        List.of(
+                                java,
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                YoloDdp.class.getName()));
+        command.addAll(arguments);
+        String advice = "'yolo-ddp " + String.join(" ", arguments) + "' may say more";
+        try {
+            return new TurnProcess("yolo-ddp", "", advice, builder(command, true).start());
+        } catch (IOException e) {
+            throw RivalException.notStarted(java, e);
+        }
+    }
+
+    private static ProcessBuilder builder(List<String> command, boolean tunedAllocator) {
         ProcessBuilder builder = new ProcessBuilder(command);
         if (tunedAllocator) {
             builder.environment().putAll(AllocatorSettings.recommended());
         } else {
             builder.environment().keySet().removeAll(AllocatorSettings.recommended().keySet());
         }
-        try {
-            process = builder.start();
-        } catch (IOException e) {
-            throw RivalException.notStarted(python, e);
-        }
+        return builder;
+    }
+
+    private TurnProcess(String name, String prefix, String advice, Process process) {
+        this.name = name;
+        this.advice = advice;
+        this.process = process;
         requests = process.outputWriter(StandardCharsets.UTF_8);
-        follow("rival answers", process.inputReader(StandardCharsets.UTF_8), answers::add);
+        follow(name + " answers", process.inputReader(StandardCharsets.UTF_8), answers::add);
         messages =
                 follow(
-                        "rival messages",
+                        name + " messages",
                         process.errorReader(StandardCharsets.UTF_8),
                         line -> lastWords = line.isBlank() ? lastWords : line.strip());
         try {
             answer(START_LIMIT)
                     .getAsJsonObject("versions")
                     .entrySet()
-                    .forEach(entry -> versions.put(entry.getKey(), entry.getValue().getAsString()));
+                    .forEach(
+                            entry ->
+                                    versions.put(
+                                            prefix + entry.getKey(),
+                                            entry.getValue().getAsString()));
         } catch (RuntimeException e) {
             close();
             throw e;
@@ -84,23 +128,29 @@ final class RivalProcess implements AutoCloseable {
         return versions;
     }
 
-    /** Takes steps and returns how many milliseconds each took. */
-    double[] run(int steps) {
+    /** Takes steps. */
+    Turn run(int steps) {
+        return run(steps, "");
+    }
+
+    /** Takes steps of one of several kinds that the process knows. */
+    Turn run(int steps, String kind) {
         try {
-            requests.write("run " + steps + "\n");
+            requests.write(("run " + steps + " " + kind).strip() + "\n");
             requests.flush();
         } catch (IOException e) {
-            throw RivalException.ended(python, script, lastWords);
+            throw RivalException.ended(name, lastWords, advice);
         }
-        return new Gson()
-                .fromJson(answer(STEP_LIMIT.multipliedBy(steps)).get("ms"), double[].class);
+        Turn turn =
+                new Gson().fromJson(answer(STEP_LIMIT.multipliedBy(steps)).toString(), Turn.class);
+        return turn.memory() == null ? new Turn(turn.millis(), Map.of()) : turn;
     }
 
     private JsonObject answer(Duration limit) {
         try {
             String line = answers.poll(limit.toSeconds(), TimeUnit.SECONDS);
             if (line == null) {
-                throw RivalException.silent(script, limit);
+                throw RivalException.silent(name, limit);
             }
             if (line.equals(END)) {
                 throw ended();
@@ -108,14 +158,14 @@ final class RivalProcess implements AutoCloseable {
             return new Gson().fromJson(line, JsonObject.class);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            throw RivalException.silent(script, limit);
+            throw RivalException.silent(name, limit);
         }
     }
 
     /** The end, with the last of its messages. */
     private RivalException ended() throws InterruptedException {
         messages.join(TimeUnit.SECONDS.toMillis(5));
-        return RivalException.ended(python, script, lastWords);
+        return RivalException.ended(name, lastWords, advice);
     }
 
     private static Thread follow(String name, BufferedReader reader, Consumer<String> lines) {

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** The talk with the rival, which is a shell script here. */
 @Tag("process")
 @DisabledOnOs(value = OS.WINDOWS, disabledReason = "there is no sh")
-class RivalProcessTest {
+class TurnProcessTest {
 
     @TempDir private Path folder;
 
@@ -26,14 +26,16 @@ class RivalProcessTest {
         Path script =
                 script(
                         "echo '{\"versions\": {\"torch\": \"2.7.1\"}}'",
-                        "while read word count; do",
+                        "while read word count kind; do",
                         "    [ \"$word\" = quit ] && exit",
-                        "    echo \"{\\\"ms\\\": [$count, 2.5]}\"",
+                        "    [ \"$kind\" = fast ] && count=1",
+                        "    echo \"{\\\"ms\\\": [$count, 2.5], \\\"memory\\\": {\\\"peak\\\": 6}}\"",
                         "done");
-        try (RivalProcess rival = new RivalProcess("sh", script, List.of(), true)) {
-            assertThat(rival.versions()).isEqualTo(Map.of("torch", "2.7.1"));
-            assertThat(rival.run(7)).containsExactly(7, 2.5);
-            assertThat(rival.run(9)).containsExactly(9, 2.5);
+        try (TurnProcess rival = TurnProcess.python("sh", script, List.of(), true)) {
+            assertThat(rival.versions()).isEqualTo(Map.of("rival torch", "2.7.1"));
+            assertThat(rival.run(7).millis()).containsExactly(7, 2.5);
+            assertThat(rival.run(9, "fast").millis()).containsExactly(1, 2.5);
+            assertThat(rival.run(9).memory()).isEqualTo(Map.of("peak", 6.0));
         }
     }
 
@@ -41,17 +43,17 @@ class RivalProcessTest {
     void getsTheAllocatorSettingsOnlyIfItIsToBeAtItsBest() throws IOException {
         Path script =
                 script("echo \"{\\\"versions\\\": {\\\"arenas\\\": \\\"$MALLOC_ARENA_MAX\\\"}}\"");
-        try (RivalProcess best = new RivalProcess("sh", script, List.of(), true);
-                RivalProcess shipped = new RivalProcess("sh", script, List.of(), false)) {
-            assertThat(best.versions()).isEqualTo(Map.of("arenas", "1"));
-            assertThat(shipped.versions()).isEqualTo(Map.of("arenas", ""));
+        try (TurnProcess best = TurnProcess.python("sh", script, List.of(), true);
+                TurnProcess shipped = TurnProcess.python("sh", script, List.of(), false)) {
+            assertThat(best.versions()).isEqualTo(Map.of("rival arenas", "1"));
+            assertThat(shipped.versions()).isEqualTo(Map.of("rival arenas", ""));
         }
     }
 
     @Test
     void missingPackagesAreNamedWithWhatToDo() throws IOException {
         Path script = script("echo 'Traceback' >&2", "echo 'No module named torch' >&2", "exit 1");
-        assertThatThrownBy(() -> new RivalProcess("sh", script, List.of(), true))
+        assertThatThrownBy(() -> TurnProcess.python("sh", script, List.of(), true))
                 .isInstanceOf(RivalException.class)
                 .hasMessage(
                         "rival.sh has ended with 'No module named torch'; 'sh "
@@ -63,7 +65,7 @@ class RivalProcessTest {
     void missingPythonIsNamed() throws IOException {
         Path script = script("exit");
         String python = folder.resolve("no-python").toString();
-        assertThatThrownBy(() -> new RivalProcess(python, script, List.of(), true))
+        assertThatThrownBy(() -> TurnProcess.python(python, script, List.of(), true))
                 .isInstanceOf(RivalException.class)
                 .hasMessageStartingWith(
                         python + " can't be started; give a Python 3 by --python: ");
