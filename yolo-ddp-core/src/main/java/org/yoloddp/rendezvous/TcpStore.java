@@ -6,6 +6,7 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
@@ -164,6 +165,13 @@ public final class TcpStore implements Store, AutoCloseable {
                 channel = open;
             }
             return open;
+        }
+    }
+
+    /** Returns the failure channel if it was connected. */
+    Optional<FailureChannel> openChannel() {
+        synchronized (link) {
+            return Optional.ofNullable(channel);
         }
     }
 
