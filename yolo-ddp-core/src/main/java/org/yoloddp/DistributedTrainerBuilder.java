@@ -16,6 +16,7 @@ import org.yoloddp.sampler.IndexSampler;
 import org.yoloddp.schedule.HyperparameterSchedule;
 import org.yoloddp.schedule.LearningRate;
 import org.yoloddp.train.Deadlines;
+import org.yoloddp.train.Join;
 import org.yoloddp.train.Loading;
 import org.yoloddp.train.Metric;
 import org.yoloddp.train.RankFactory;
@@ -33,7 +34,7 @@ import org.yoloddp.train.TrainingTask;
  * <ul>
  *   <li>world: {@link World#local()}; intra-op threads: cores divided by the ranks of this host
  *   <li>optimizer: SGD with momentum .9, no weight decay; learning rate: constant .01
- *   <li>sampler: {@link IndexSampler#distributed()}, shuffled by the seed
+ *   <li>sampler: {@link IndexSampler#distributed()}, shuffled by the seed; {@link Join#NONE}
  *   <li>precision float32; no gradient clipping; no averaged weights
  *   <li>validation after every epoch, if there is one; no early stopping
  *   <li>channels last for images and convolutions; seed 0
@@ -52,6 +53,7 @@ public final class DistributedTrainerBuilder {
     private OptimizerSpec optimizer = OptimizerSpec.sgd().momentum(.9);
     private HyperparameterSchedule schedule = HyperparameterSchedule.of(LearningRate.constant(.01));
     private @Nullable IndexSampler sampler;
+    private Join join = Join.NONE;
     private Precision precision = Precision.float32();
     private double clipNorm = Double.POSITIVE_INFINITY;
     private double averageDecay;
@@ -223,6 +225,18 @@ public final class DistributedTrainerBuilder {
      */
     public DistributedTrainerBuilder optSampler(IndexSampler value) {
         sampler = Objects.requireNonNull(value, "sampler");
+        return this;
+    }
+
+    /**
+     * Lets a sampler give the ranks unlike numbers of samples, even none.
+     *
+     * @param value how gradients are averaged when a rank has run out; default {@link Join#NONE},
+     *     which makes unlike numbers an error
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optJoin(Join value) {
+        join = Objects.requireNonNull(value, "join");
         return this;
     }
 
@@ -400,7 +414,7 @@ public final class DistributedTrainerBuilder {
         BuilderChecks.clipNorm(clipNorm);
         BuilderChecks.averageDecay(averageDecay, trained.keepsBlocks());
         BuilderChecks.batchSize(batchSize, world.size());
-        BuilderChecks.samples(trained.trainingData().size(), world.size());
+        BuilderChecks.samples(trained.trainingData().size(), join == Join.NONE ? world.size() : 1);
         optimizer.validate();
         precision.requireSupported(Device.cpu());
         TrainingSettings settings =
@@ -411,6 +425,7 @@ public final class DistributedTrainerBuilder {
                         optimizer,
                         schedule,
                         sampler == null ? IndexSampler.distributed().seed(seed) : sampler,
+                        join,
                         precision,
                         clipNorm,
                         averageDecay,

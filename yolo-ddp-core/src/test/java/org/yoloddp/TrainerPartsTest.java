@@ -169,13 +169,15 @@ class TrainerPartsTest {
                 UnevenShardsException.class,
                 "the sampler gives the ranks [10, 9] samples in epoch 0, but all ranks have to take"
                         + " the same number of steps, and at least one. Pad or cut the shards, as"
-                        + " IndexSampler.distributed() does");
+                        + " IndexSampler.distributed() does, or let ranks that run out wait for the"
+                        + " others, by optJoin(Join.ACTIVE_RANKS)");
         assertRefused(
                 (size, epoch, rank, ranks) -> new int[0],
                 UnevenShardsException.class,
                 "the sampler gives the ranks [0, 0] samples in epoch 0, but all ranks have to take"
                         + " the same number of steps, and at least one. Pad or cut the shards, as"
-                        + " IndexSampler.distributed() does");
+                        + " IndexSampler.distributed() does, or let ranks that run out wait for the"
+                        + " others, by optJoin(Join.ACTIVE_RANKS)");
     }
 
     @Test

@@ -71,11 +71,18 @@ final class FlatArrays implements AutoCloseable {
 
     /** Copies rank 0's arrays to all ranks. */
     void broadcast() {
-        boolean root = communicator.rank() == 0;
+        broadcast(0);
+    }
+
+    /** Copies a rank's arrays to all ranks. */
+    void broadcast(int source) {
+        boolean root = communicator.rank() == source;
         if (root) {
             views.copyFrom(arrays);
         }
-        communicator.broadcast(buffer, 0, ComputeStream.HOST, tag).await(communicator.deadline());
+        communicator
+                .broadcast(buffer, source, ComputeStream.HOST, tag)
+                .await(communicator.deadline());
         if (!root) {
             arrays.copyFrom(views);
         }

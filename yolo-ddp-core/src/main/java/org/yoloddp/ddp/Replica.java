@@ -50,6 +50,7 @@ public final class Replica implements AutoCloseable {
     private final List<FlatArrays> buffers;
     private final @Nullable OptimizerShards shards;
     private final NDManager manager;
+    private int bufferSource;
     private long exposedNanos;
     private boolean closed;
 
@@ -262,7 +263,18 @@ public final class Replica implements AutoCloseable {
     }
 
     /**
-     * Copies rank 0's buffers, such as running statistics, to all ranks. All ranks call it.
+     * Says whose buffers are copied to the others from now on: by default rank 0's. When rank 0 has
+     * run out of data, its buffers fall behind. All ranks call it alike.
+     *
+     * @param rank the source of {@link #broadcastBuffers}, also of those in a comparison
+     */
+    public void takeBuffersFrom(int rank) {
+        bufferSource = rank;
+    }
+
+    /**
+     * Copies one rank's buffers, such as running statistics, to all ranks: rank 0's, unless {@link
+     * #takeBuffersFrom} says otherwise. All ranks call it.
      *
      * @throws CommunicationException if another rank failed, left, or did not come in time
      */
@@ -271,13 +283,13 @@ public final class Replica implements AutoCloseable {
             return;
         }
         long from = System.nanoTime();
-        buffers.forEach(FlatArrays::broadcast);
+        buffers.forEach(flat -> flat.broadcast(bufferSource));
         exposedNanos += System.nanoTime() - from;
     }
 
     /**
-     * Copies rank 0's buffers of another state, such as averaged weights, to all ranks. All ranks
-     * call it.
+     * Copies one rank's buffers of another state, such as averaged weights, to all ranks: those of
+     * the same rank. All ranks call it.
      *
      * @param other the state, of the same structure on all ranks
      * @throws CommunicationException if another rank failed, left, or did not come in time
@@ -288,7 +300,7 @@ public final class Replica implements AutoCloseable {
         }
         for (FlatArrays flat :
                 FlatArrays.of(communicator, other.buffers(), "averaged buffers", manager)) {
-            flat.broadcast();
+            flat.broadcast(bufferSource);
             flat.close();
         }
     }

@@ -11,11 +11,13 @@ public final class DistributedSampler implements IndexSampler {
     private final boolean shuffle;
     private final long seed;
     private final boolean dropLast;
+    private final boolean pad;
 
-    DistributedSampler(boolean shuffle, long seed, boolean dropLast) {
+    DistributedSampler(boolean shuffle, long seed, boolean dropLast, boolean pad) {
         this.shuffle = shuffle;
         this.seed = seed;
         this.dropLast = dropLast;
+        this.pad = pad;
     }
 
     /**
@@ -25,7 +27,7 @@ public final class DistributedSampler implements IndexSampler {
      * @return a changed copy
      */
     public DistributedSampler shuffle(boolean shuffle) {
-        return new DistributedSampler(shuffle, seed, dropLast);
+        return new DistributedSampler(shuffle, seed, dropLast, pad);
     }
 
     /**
@@ -35,7 +37,7 @@ public final class DistributedSampler implements IndexSampler {
      * @return a changed copy
      */
     public DistributedSampler seed(long seed) {
-        return new DistributedSampler(shuffle, seed, dropLast);
+        return new DistributedSampler(shuffle, seed, dropLast, pad);
     }
 
     /**
@@ -45,13 +47,29 @@ public final class DistributedSampler implements IndexSampler {
      * @return a changed copy
      */
     public DistributedSampler dropLast(boolean dropLast) {
-        return new DistributedSampler(shuffle, seed, dropLast);
+        return new DistributedSampler(shuffle, seed, dropLast, pad);
+    }
+
+    /**
+     * Sets whether shares are padded. Without, each sample is seen exactly once, and the first
+     * ranks may have one more than the others, which training has to allow by {@code
+     * optJoin(Join.ACTIVE_RANKS)}. PyTorch's sampler has no such setting.
+     *
+     * @param pad false to neither repeat samples nor, unless {@link #dropLast} says so, leave any
+     *     out; default true
+     * @return a changed copy
+     */
+    public DistributedSampler pad(boolean pad) {
+        return new DistributedSampler(shuffle, seed, dropLast, pad);
     }
 
     @Override
     public int[] indices(int datasetSize, int epoch, int rank, int worldSize) {
         Checks.arguments(datasetSize, epoch, rank, worldSize);
-        return Shards.share(order(datasetSize, epoch), rank, worldSize, dropLast);
+        int[] order = order(datasetSize, epoch);
+        return pad || dropLast
+                ? Shards.share(order, rank, worldSize, dropLast)
+                : Shards.unpadded(order, rank, worldSize);
     }
 
     private int[] order(int datasetSize, int epoch) {

@@ -4,7 +4,8 @@ package org.yoloddp.sampler;
  * Which samples a rank sees in an epoch, and in which order: a pure function.
  *
  * <p>All ranks must get lists of equal length, at least 1, of indices from 0 to below the number of
- * samples; otherwise the training fails with a message that says so. A sampler of one's own is a
+ * samples; otherwise the training fails with a message that says so. With {@code optJoin} lengths
+ * may differ, and be 0. A sampler of one's own is a
  * lambda over {@code (datasetSize, epoch, rank, worldSize)}; it is called on several threads at
  * once. The trainer passes the epoch, so there is none to set and none to forget.
  */
@@ -29,7 +30,7 @@ public interface IndexSampler {
      * @return the sampler, on which further settings can be made
      */
     static DistributedSampler distributed() {
-        return new DistributedSampler(true, 0, false);
+        return new DistributedSampler(true, 0, false, true);
     }
 
     /**

@@ -20,4 +20,14 @@ final class Shards {
         }
         return share;
     }
+
+    /** The share of a rank, of a list that is neither padded nor cut. */
+    static int[] unpadded(int[] all, int rank, int worldSize) {
+        int length = (all.length - rank + worldSize - 1) / worldSize;
+        int[] share = new int[Math.max(0, length)];
+        for (int i = 0; i < share.length; i++) {
+            share[i] = all[rank + i * worldSize];
+        }
+        return share;
+    }
 }

@@ -29,6 +29,7 @@ final class EpochLoop implements AutoCloseable {
     private final TrainingStep step;
     private final TrainingLoss loss;
     private final int batchesPerEpoch;
+    private final int rankBatchSize;
     private final StepPosition position;
     private final StepWatch watch;
     private final Samples stepMillis = new Samples();
@@ -51,7 +52,8 @@ final class EpochLoop implements AutoCloseable {
         this.position = position;
         this.watch = new StepWatch(rank.rank());
         this.loss = settings.task().createLoss(rank, model.block());
-        this.batchesPerEpoch = plan(0).batches();
+        this.rankBatchSize = settings.batchSize() / rank.worldSize();
+        this.batchesPerEpoch = shards(plan(0)).steps();
         SchedulePlan plan = new SchedulePlan(settings.epochs(), batchesPerEpoch);
         this.step =
                 new TrainingStep(
@@ -62,9 +64,14 @@ final class EpochLoop implements AutoCloseable {
         int samples = settings.task().trainingData().size();
         int[] indices = settings.sampler().indices(samples, epoch, rank.rank(), rank.worldSize());
         BadSampleIndexException.check(rank.rank(), epoch, indices, samples);
-        UnevenShardsException.check(rank, epoch, indices.length);
-        return new BatchPlan(
-                rank, epoch, indices, settings.batchSize() / rank.worldSize(), settings.loading());
+        return new BatchPlan(rank, epoch, indices, rankBatchSize, settings.loading());
+    }
+
+    private EpochShards shards(BatchPlan plan) {
+        EpochShards shards =
+                EpochShards.gather(rank, plan.epoch(), plan.indices().length, rankBatchSize);
+        UnevenShardsException.check(plan.epoch(), shards, settings.join());
+        return shards;
     }
 
     TrainingStart start() {
@@ -80,21 +87,25 @@ final class EpochLoop implements AutoCloseable {
 
     Result run(int epoch, Observers observers) {
         BatchPlan plan = plan(epoch);
-        UnevenShardsException.checkBatches(epoch, plan.batches(), batchesPerEpoch);
+        EpochShards shards = shards(plan);
+        UnevenShardsException.checkBatches(epoch, shards.steps(), batchesPerEpoch);
         RunningLosses losses =
-                new RunningLosses(loss.terms(), settings.precision().lossScaling().isPresent());
+                new RunningLosses(
+                        loss.terms(),
+                        settings.precision().lossScaling().isPresent(),
+                        settings.join() != Join.NONE);
         StepFlags flags = StepFlags.NONE;
         long imagesBefore = images;
         long start = System.nanoTime();
         long last = start;
         try (BatchStream batches = settings.task().trainingData().open(plan)) {
-            for (int i = 0; i < plan.batches() && !flags.any(); i++) {
+            for (int i = 0; i < shards.steps() && !flags.any(); i++) {
                 position.at(iteration, "training");
                 watch.step.begin(iteration);
-                TrainingStep.Result result = step(batches, i + 1 == plan.batches(), losses);
+                TrainingStep.Result result = step(batches, shards, i, losses);
                 watch.step.end();
                 flags = result.flags();
-                images += (long) result.samples() * rank.worldSize();
+                images += shards.samplesOf(i);
                 long now = System.nanoTime();
                 double millis = (now - last) / 1e6;
                 stepMillis.add(millis);
@@ -103,7 +114,7 @@ final class EpochLoop implements AutoCloseable {
                                 iteration++,
                                 epoch,
                                 i,
-                                plan.batches(),
+                                shards.steps(),
                                 images - imagesBefore,
                                 losses.means(),
                                 step.learningRates(),
@@ -126,7 +137,14 @@ final class EpochLoop implements AutoCloseable {
                 elapsed);
     }
 
-    private TrainingStep.Result step(BatchStream batches, boolean last, RunningLosses losses) {
+    private TrainingStep.Result step(
+            BatchStream batches, EpochShards shards, int batchOfEpoch, RunningLosses losses) {
+        boolean last = batchOfEpoch + 1 == shards.steps();
+        replica.takeBuffersFrom(shards.firstActive(batchOfEpoch));
+        if (!shards.isActive(rank.rank(), batchOfEpoch)) {
+            return step.runWithoutBatch(iteration, last);
+        }
+        double weight = settings.join().weight(rank.worldSize(), shards.active(batchOfEpoch));
         try (NDManager scope = rank.manager().newSubManager()) {
             watch.dataWait.begin(iteration);
             TrainingBatch batch = batches.next(scope);
@@ -140,7 +158,7 @@ final class EpochLoop implements AutoCloseable {
                     }
                 }
             }
-            return step.run(batch, iteration, last, losses);
+            return step.run(batch, iteration, last, weight, losses);
         }
     }
 

@@ -16,21 +16,25 @@ final class RunningLosses {
 
     private final List<String> terms;
     private final boolean leaveOut;
+    private final boolean bySample;
     private final double[] sums;
-    private long batches;
+    private double weights;
 
     /**
      * @param leaveOut whether a batch with a loss that isn't finite is left out, as its step will
      *     be, instead of failing the training
+     * @param bySample whether a batch counts as much as it has samples, instead of once as in
+     *     YOLOv5: ranks that run out at different times end with batches of unlike sizes
      */
-    RunningLosses(List<String> terms, boolean leaveOut) {
+    RunningLosses(List<String> terms, boolean leaveOut, boolean bySample) {
         this.terms = terms;
         this.leaveOut = leaveOut;
+        this.bySample = bySample;
         this.sums = new double[terms.size()];
     }
 
     /** Adds a batch; or leaves it out or throws if a term isn't finite. */
-    void add(float total, float[] values, int rank, long step) {
+    void add(float total, float[] values, int samples, int rank, long step) {
         if (values.length != terms.size()) {
             throw new ConfigurationException(
                     "the loss gave "
@@ -42,12 +46,13 @@ final class RunningLosses {
         if (leaveOut && !(Float.isFinite(total) && allFinite(values))) {
             return;
         }
+        double weight = bySample ? samples : 1;
         for (int i = 0; i < values.length; i++) {
             requireFinite(values[i], terms.get(i), rank, step);
-            sums[i] += values[i];
+            sums[i] += weight * values[i];
         }
         requireFinite(total, "total", rank, step);
-        batches++;
+        weights += weight;
     }
 
     private static boolean allFinite(float[] values) {
@@ -66,7 +71,7 @@ final class RunningLosses {
     }
 
     Map<String, Double> means() {
-        return means(sums, batches);
+        return means(sums, weights);
     }
 
     /** Returns the means over the batches of all ranks; a collective. */
@@ -74,7 +79,7 @@ final class RunningLosses {
         int n = sums.length;
         try (CommBuffer buffer = communicator.allocate(DType.F64, n + 1L)) {
             var values = buffer.bytes().asDoubleBuffer();
-            values.put(0, sums, 0, n).put(n, batches);
+            values.put(0, sums, 0, n).put(n, weights);
             communicator
                     .allReduce(buffer, ReduceOp.SUM, ComputeStream.HOST, "epoch losses")
                     .await(communicator.deadline());

@@ -16,6 +16,7 @@ import org.yoloddp.schedule.HyperparameterSchedule;
  * @param optimizer the optimizer
  * @param schedule learning rates, momentum and accumulation by step
  * @param sampler which samples a rank sees
+ * @param join what happens where ranks have unlike numbers of samples
  * @param precision the number format of the forward pass
  * @param clipNorm the largest gradient norm; infinite for no limit
  * @param averageDecay the final decay of the averaged weights; 0 for none
@@ -35,6 +36,7 @@ public record TrainingSettings(
         OptimizerSpec optimizer,
         HyperparameterSchedule schedule,
         IndexSampler sampler,
+        Join join,
         Precision precision,
         double clipNorm,
         double averageDecay,

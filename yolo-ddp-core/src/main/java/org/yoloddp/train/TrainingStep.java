@@ -30,8 +30,7 @@ final class TrainingStep implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(TrainingStep.class);
 
     /** What a batch brought. */
-    record Result(
-            StepFlags flags, int samples, double gradientNorm, boolean skipped, double lossScale) {}
+    record Result(StepFlags flags, double gradientNorm, boolean skipped, double lossScale) {}
 
     private final TrainingSettings settings;
     private final RankContext rank;
@@ -48,7 +47,7 @@ final class TrainingStep implements AutoCloseable {
     private final BooleanSupplier cancelled;
     private final StepWatch watch;
     private final Samples exposedMillis = new Samples();
-    private double[] learningRates = {};
+    private Hyperparameters now;
 
     TrainingStep(
             TrainingSettings settings,
@@ -74,6 +73,7 @@ final class TrainingStep implements AutoCloseable {
         List<ParameterGroup> groups =
                 settings.task().parameterGroups(model.block(), settings.optimizer().weightDecay());
         this.schedule = settings.schedule().bind(plan, groups.size());
+        this.now = schedule.at(0);
         this.optimizer =
                 FusedOptimizer.create(
                         settings.optimizer(), groups, model.state(), replica::updates);
@@ -92,15 +92,45 @@ final class TrainingStep implements AutoCloseable {
         }
     }
 
-    Result run(TrainingBatch batch, long iteration, boolean lastOfEpoch, RunningLosses losses) {
-        Hyperparameters now = schedule.at(iteration);
-        learningRates = now.learningRates();
+    /**
+     * Learns from a batch.
+     *
+     * @param weight by what its gradients are multiplied
+     */
+    Result run(
+            TrainingBatch batch,
+            long iteration,
+            boolean lastOfEpoch,
+            double weight,
+            RunningLosses losses) {
+        boolean synchronised = begin(iteration, lastOfEpoch);
+        learn(batch, iteration, synchronised, weight, losses);
+        return end(iteration, synchronised);
+    }
+
+    /** Takes part in the others' step: this rank has no batch for it. */
+    Result runWithoutBatch(long iteration, boolean lastOfEpoch) {
+        return end(iteration, begin(iteration, lastOfEpoch));
+    }
+
+    /** Tells whether gradients are reduced in this step. */
+    private boolean begin(long iteration, boolean lastOfEpoch) {
+        now = schedule.at(iteration);
         boolean synchronised = schedule.updatesAfter(iteration) || lastOfEpoch;
         if (synchronised && settings.reduction().broadcastBuffers()) {
             watch.exposedBuffers.begin(iteration);
             replica.broadcastBuffers();
             watch.exposedBuffers.end();
         }
+        return synchronised;
+    }
+
+    private void learn(
+            TrainingBatch batch,
+            long iteration,
+            boolean synchronised,
+            double weight,
+            RunningLosses losses) {
         watch.forward.begin(iteration);
         randomness.begin(iteration);
         NDList predictions = forward(batch.data());
@@ -111,18 +141,22 @@ final class TrainingStep implements AutoCloseable {
         losses.add(
                 float32(value.total()).getFloat(),
                 float32(value.terms()).toFloatArray(),
+                batch.size(),
                 rank.rank(),
                 iteration);
         watch.backward.begin(iteration);
         if (synchronised) {
             replica.armReduction();
         }
-        double lossScale = scaling.scale();
-        Autograd.backward(value.total(), scaling.factor());
+        Autograd.backward(value.total(), scaling.factor() * weight);
         graphMemory.release();
         watch.backward.end();
+    }
+
+    private Result end(long iteration, boolean synchronised) {
+        double lossScale = scaling.scale();
         if (!synchronised) {
-            return new Result(StepFlags.NONE, batch.size(), Double.NaN, false, lossScale);
+            return new Result(StepFlags.NONE, Double.NaN, false, lossScale);
         }
         watch.exposedGradients.begin(iteration);
         StepFlags flags =
@@ -147,7 +181,7 @@ final class TrainingStep implements AutoCloseable {
         watch.optimizer.end();
         replica.verify(iteration + 1);
         exposedMillis.add(replica.takeExposedMillis());
-        return new Result(flags, batch.size(), norm, skipped, lossScale);
+        return new Result(flags, norm, skipped, lossScale);
     }
 
     /** DJL makes a scalar times a Java number a float64. */
@@ -174,7 +208,7 @@ final class TrainingStep implements AutoCloseable {
     }
 
     double[] learningRates() {
-        return learningRates;
+        return now.learningRates();
     }
 
     PhaseMillis phases() {

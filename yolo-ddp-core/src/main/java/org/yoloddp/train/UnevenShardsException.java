@@ -22,14 +22,22 @@ public final class UnevenShardsException extends YoloDdpException {
                         + " samples in epoch "
                         + epoch
                         + ", but all ranks have to take the same number of steps, and at least one."
-                        + " Pad or cut the shards, as IndexSampler.distributed() does");
+                        + " Pad or cut the shards, as IndexSampler.distributed() does, or let ranks"
+                        + " that run out wait for the others, by optJoin(Join.ACTIVE_RANKS)");
     }
 
-    /** Compares the lengths of all ranks; a collective. */
-    static void check(RankContext rank, int epoch, int length) {
-        long[] lengths = Gather.longs(rank.communicator(), length, "samples of epoch " + epoch);
-        if (length == 0 || Arrays.stream(lengths).distinct().count() > 1) {
-            throw of(epoch, lengths);
+    private static UnevenShardsException empty(int epoch) {
+        return new UnevenShardsException(
+                "the sampler gives no rank a sample in epoch " + epoch + "; give at least one");
+    }
+
+    /** Checks what all ranks have in an epoch. */
+    static void check(int epoch, EpochShards shards, Join join) {
+        if (join == Join.NONE && (!shards.even() || shards.steps() == 0)) {
+            throw of(epoch, shards.samples());
+        }
+        if (shards.steps() == 0) {
+            throw empty(epoch);
         }
     }
 

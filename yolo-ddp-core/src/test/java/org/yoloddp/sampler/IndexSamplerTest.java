@@ -86,6 +86,27 @@ class IndexSamplerTest {
         }
     }
 
+    @Test
+    void unpaddedSharesHoldEachSampleOnce() {
+        for (int n = 0; n < 40; n++) {
+            for (int world = 1; world < 6; world++) {
+                DistributedSampler unpadded = IndexSampler.distributed().pad(false);
+                List<Integer> found = new ArrayList<>();
+                for (int rank = 0; rank < world; rank++) {
+                    int[] share = unpadded.indices(n, 3, rank, world);
+                    int[] padded = IndexSampler.distributed().indices(n, 3, rank, world);
+                    assertThat(share.length).isEqualTo((n - rank + world - 1) / world);
+                    assertThat(share).isEqualTo(Arrays.copyOf(padded, share.length));
+                    Arrays.stream(share).forEach(found::add);
+                }
+                assertThat(found)
+                        .containsExactlyInAnyOrderElementsOf(
+                                IntStream.range(0, n).boxed().toList());
+                assertThat(all(unpadded.dropLast(true), n, 3, world)).hasSize(n / world * world);
+            }
+        }
+    }
+
     private static List<Integer> all(IndexSampler sampler, int n, int epoch, int world) {
         int length = sampler.indices(n, epoch, 0, world).length;
         List<Integer> all = new ArrayList<>();
