@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.DataType;
 import java.util.List;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.ddp.BucketLayout.Bucket;
 import org.yoloddp.torch.ForeignMemory;
 import org.yoloddp.torch.GradientViews;
@@ -29,6 +30,10 @@ record FlatBucket(
             StateDict state,
             NDManager manager) {
         CommBuffer buffer = communicator.allocate(layout.dtype(), layout.totalCount());
+        if (buffer instanceof HostBuffer host) {
+            // A communicator frees its memory when it is closed, but autograd may still write.
+            host.retain();
+        }
         DataType type = state.get(layout.slots().get(0).parameter()).array().getDataType();
         NDArray flat = ForeignMemory.array(manager, buffer.address(), type, buffer.count(), buffer);
         List<Slot> slots =
@@ -51,5 +56,13 @@ record FlatBucket(
                 slots,
                 layout.tailCount() == 0 ? buffer.count() : layout.tailOffset(),
                 layout.tailCount());
+    }
+
+    /** Frees the memory. */
+    void free() {
+        buffer.close();
+        if (buffer instanceof HostBuffer host) {
+            host.release();
+        }
     }
 }

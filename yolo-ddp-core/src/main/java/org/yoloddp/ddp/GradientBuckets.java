@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.torch.StateDict;
 import org.yoloddp.torch.TensorList;
@@ -73,6 +72,6 @@ final class GradientBuckets implements AutoCloseable {
     @Override
     public void close() {
         dropTensors();
-        buckets.stream().map(FlatBucket::buffer).forEach(CommBuffer::close);
+        buckets.forEach(FlatBucket::free);
     }
 }

@@ -517,6 +517,11 @@ final class GradientReducer implements AutoCloseable {
         }
     }
 
+    /** Tells whether some memory could not be freed. */
+    boolean isLeftBehind() {
+        return LEFT_BEHIND.contains(this) || LEFT_BEHIND.contains(buckets);
+    }
+
     private void leave(String why, Object kept) {
         LEFT_BEHIND.add(kept);
         LOG.warn("rank {} leaves the memory of its gradients behind: {}", communicator.rank(), why);

@@ -2,11 +2,16 @@ package org.yoloddp.ddp;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import ai.djl.nn.Block;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.yoloddp.comm.Communicator;
 
@@ -52,6 +57,119 @@ class DataParallelEqualityTest {
         assertThat(difference(together.get(0).after(), one.after())).isLessThanOrEqualTo(EQUAL);
         assertThat(together.get(1).after()).isEqualTo(together.get(0).after());
         assertThat(difference(single.get(0).after(), one.after())).isGreaterThan(FAR_OFF);
+    }
+
+    /** How the ranks may go about it. */
+    private enum Mode {
+        OVERLAP(REDUCTION, MiniNet::plain, 1),
+        NO_OVERLAP(REDUCTION.withOverlap(false), MiniNet::plain, 1),
+        ONE_BUCKET(Reduction.defaults().withFirstBucketBytes(1 << 20), MiniNet::plain, 1),
+        HOOK(REDUCTION.withCommunicationHook((c, b, m) -> PlainAverage.of(c)), MiniNet::plain, 1),
+        ACCUMULATION(REDUCTION, MiniNet::plain, 3),
+        ACCUMULATION_NO_OVERLAP(REDUCTION.withOverlap(false), MiniNet::plain, 3),
+        FIND_UNUSED(REDUCTION.withFindUnused(true), MiniNet::gated, 1),
+        FIND_UNUSED_NO_OVERLAP(
+                REDUCTION.withFindUnused(true).withOverlap(false), MiniNet::gated, 1),
+        FIND_UNUSED_ACCUMULATION(REDUCTION.withFindUnused(true), MiniNet::gated, 3),
+        SHARDED(REDUCTION.withShardOptimizerState(true), MiniNet::plain, 1),
+        TIED(REDUCTION, MiniNet::tied, 1),
+        TIED_NO_OVERLAP(REDUCTION.withOverlap(false), MiniNet::tied, 1);
+
+        final Reduction reduction;
+        final Supplier<Block> block;
+        final int batches;
+
+        Mode(Reduction reduction, Supplier<Block> block, int batches) {
+            this.reduction = reduction;
+            this.block = block;
+            this.batches = batches;
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Mode.class)
+    void ranksTogetherTrainAsOneInEveryMode(Mode mode) throws Exception {
+        Trained one = Ranks.run(1, c -> train(c, mode, 2 * SAMPLES_PER_RANK)).get(0);
+        List<Trained> together = Ranks.run(2, c -> train(c, mode, SAMPLES_PER_RANK));
+        Trained alone =
+                Ranks.run(2, Tampered.skipping("bucket 0"::equals), c -> train(c, mode, 2)).get(0);
+
+        assertThat(together.get(1).after()).isEqualTo(together.get(0).after());
+        assertThat(difference(together.get(0).after(), one.after())).isLessThanOrEqualTo(EQUAL);
+        assertThat(difference(one.before(), one.after())).isGreaterThanOrEqualTo(.05);
+        assertThat(difference(alone.after(), one.after())).isGreaterThan(FAR_OFF);
+    }
+
+    @Test
+    void theBitsAreTheSameInWhateverWayTheyAreReduced() throws Exception {
+        assertThat(bits(Mode.NO_OVERLAP))
+                .isEqualTo(bits(Mode.OVERLAP))
+                .isEqualTo(bits(Mode.ONE_BUCKET))
+                .isEqualTo(bits(Mode.HOOK))
+                .isEqualTo(bits(Mode.SHARDED));
+        assertThat(bits(Mode.ACCUMULATION_NO_OVERLAP)).isEqualTo(bits(Mode.ACCUMULATION));
+        assertThat(bits(Mode.FIND_UNUSED_NO_OVERLAP)).isEqualTo(bits(Mode.FIND_UNUSED));
+        assertThat(bits(Mode.TIED_NO_OVERLAP)).isEqualTo(bits(Mode.TIED));
+    }
+
+    private static float[] bits(Mode mode) throws Exception {
+        return Ranks.run(3, c -> train(c, mode, SAMPLES_PER_RANK)).get(0).after();
+    }
+
+    /** That the model for it has parameters which one rank, both, or none uses. */
+    @Test
+    void gatesOpenOnSomeRanksOnly() throws Exception {
+        List<List<Set<String>>> unused =
+                Ranks.run(
+                        2,
+                        c -> {
+                            List<Set<String>> steps = new ArrayList<>();
+                            Reduction finding = REDUCTION.withFindUnused(true);
+                            try (MiniLoop loop = new MiniLoop(c, MiniNet.gated(), 7, finding)) {
+                                for (long step = 0; step < STEPS; step++) {
+                                    loop.step(step, SAMPLES_PER_RANK, StepFlags.NONE);
+                                    steps.add(loop.replica().unusedEverywhere());
+                                }
+                            }
+                            return steps;
+                        });
+
+        assertThat(unused.get(1)).isEqualTo(unused.get(0));
+        assertThat(unused.get(0)).allSatisfy(names -> assertThat(names).hasSizeBetween(2, 6));
+        assertThat(unused.get(0).stream().map(Set::size).distinct()).hasSizeGreaterThan(1);
+        assertThat(failureWithoutFinding()).isInstanceOf(UnusedParameterException.class);
+    }
+
+    private static Throwable failureWithoutFinding() throws Exception {
+        return Ranks.outcomes(2, c -> train(c, Mode.FIND_UNUSED, REDUCTION)).stream()
+                .map(Ranks.Outcome::failure)
+                .filter(UnusedParameterException.class::isInstance)
+                .findFirst()
+                .orElseThrow();
+    }
+
+    private static Trained train(Communicator communicator, Mode mode, Reduction reduction) {
+        return train(communicator, mode.block.get(), reduction, mode.batches, SAMPLES_PER_RANK);
+    }
+
+    private static Trained train(Communicator communicator, Mode mode, int samplesPerRank) {
+        return train(communicator, mode.block.get(), mode.reduction, mode.batches, samplesPerRank);
+    }
+
+    private static Trained train(
+            Communicator communicator,
+            Block block,
+            Reduction reduction,
+            int batches,
+            int samplesPerRank) {
+        try (MiniLoop loop =
+                new MiniLoop(communicator, block, 7 + communicator.rank(), reduction)) {
+            float[] before = loop.parameters();
+            for (long step = 0; step < STEPS; step++) {
+                loop.accumulate(step, samplesPerRank, batches);
+            }
+            return new Trained(before, loop.parameters(), loop.norms());
+        }
     }
 
     @Test

@@ -8,6 +8,7 @@ import ai.djl.nn.Block;
 import ai.djl.training.ParameterStore;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import org.yoloddp.amp.Precision;
 import org.yoloddp.amp.PrecisionScope;
 import org.yoloddp.comm.Communicator;
@@ -62,7 +63,8 @@ final class MiniLoop implements AutoCloseable {
                 weightSeed,
                 reduction,
                 precision,
-                OptimizerSpec.sgd().momentum(.9).nesterov());
+                OptimizerSpec.sgd().momentum(.9).nesterov(),
+                made -> {});
     }
 
     MiniLoop(
@@ -72,10 +74,25 @@ final class MiniLoop implements AutoCloseable {
             Reduction reduction,
             Precision precision,
             OptimizerSpec spec) {
+        this(communicator, block, weightSeed, reduction, precision, spec, made -> {});
+    }
+
+    /**
+     * @param prepare changes the initialised block, for instance freezes parameters
+     */
+    MiniLoop(
+            Communicator communicator,
+            Block block,
+            long weightSeed,
+            Reduction reduction,
+            Precision precision,
+            OptimizerSpec spec,
+            Consumer<Block> prepare) {
         this.precision = precision;
         TorchRuntime.setThreads(1);
         this.communicator = communicator;
         this.block = MiniNet.initialized(block, manager, weightSeed);
+        prepare.accept(block);
         parameterStore = new ParameterStore(manager, false);
         state = StateDict.of(block);
         state.entries().forEach(entry -> Layouts.toChannelsLast(entry.array()));

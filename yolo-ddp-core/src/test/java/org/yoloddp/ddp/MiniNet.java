@@ -1,9 +1,11 @@
 package org.yoloddp.ddp;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Activation;
 import ai.djl.nn.Block;
 import ai.djl.nn.Blocks;
@@ -12,6 +14,10 @@ import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.convolutional.Conv2d;
 import ai.djl.nn.core.Linear;
 import ai.djl.nn.norm.BatchNorm;
+import ai.djl.training.ParameterStore;
+import ai.djl.util.PairList;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 
 /** Small DJL blocks on images of 3 × 8 × 8, and data for them that any rank can make. */
@@ -52,6 +58,84 @@ final class MiniNet {
                 .add(Blocks.batchFlattenBlock())
                 .add(new RankDropout(.2))
                 .add(Linear.builder().setUnits(OUTPUTS).build());
+    }
+
+    /** One convolution in two places. */
+    static Block tied() {
+        Conv2d twice = conv(6);
+        return new SequentialBlock()
+                .add(conv(6))
+                .add(Activation.reluBlock())
+                .add(twice)
+                .add(Activation.reluBlock())
+                .add(twice)
+                .add(Blocks.batchFlattenBlock())
+                .add(Linear.builder().setUnits(OUTPUTS).build());
+    }
+
+    /**
+     * With layers that only some samples go through, by their first pixel: often, seldom, never. A
+     * batch without such a sample doesn't use the layer.
+     */
+    static Block gated() {
+        return new Gated();
+    }
+
+    private static final class Gated extends AbstractBlock {
+
+        private static final float[] LIMITS = {.5f, 2.2f, 1e9f};
+
+        private final Block trunk = addChildBlock("trunk", plain());
+        private final List<Block> gates = new ArrayList<>();
+
+        Gated() {
+            for (int i = 0; i < LIMITS.length; i++) {
+                Block layer = Linear.builder().setUnits(OUTPUTS).build();
+                gates.add(addChildBlock("gate" + i, layer));
+            }
+        }
+
+        @Override
+        protected NDList forwardInternal(
+                ParameterStore store,
+                NDList inputs,
+                boolean training,
+                PairList<String, Object> params) {
+            NDArray images = inputs.singletonOrThrow();
+            NDArray sum = trunk.forward(store, inputs, training).singletonOrThrow();
+            float[] pixels = images.get(":, 0, 0, 0").toFloatArray();
+            NDArray flat = images.reshape(images.getShape().get(0), -1);
+            for (int i = 0; i < LIMITS.length; i++) {
+                float[] through = new float[pixels.length];
+                boolean any = false;
+                for (int sample = 0; sample < pixels.length; sample++) {
+                    through[sample] = pixels[sample] > LIMITS[i] ? 1 : 0;
+                    any |= through[sample] > 0;
+                }
+                if (any) {
+                    NDArray more =
+                            gates.get(i)
+                                    .forward(store, new NDList(flat), training)
+                                    .singletonOrThrow();
+                    NDArray mask = images.getManager().create(through, new Shape(pixels.length, 1));
+                    sum = sum.add(more.mul(mask));
+                }
+            }
+            return new NDList(sum);
+        }
+
+        @Override
+        public Shape[] getOutputShapes(Shape[] inputShapes) {
+            return trunk.getOutputShapes(inputShapes);
+        }
+
+        @Override
+        protected void initializeChildBlocks(
+                NDManager manager, DataType dataType, Shape... inputShapes) {
+            trunk.initialize(manager, dataType, inputShapes);
+            Shape flat = new Shape(inputShapes[0].get(0), IMAGE.size());
+            gates.forEach(gate -> gate.initialize(manager, dataType, flat));
+        }
     }
 
     private static Conv2d conv(int filters) {

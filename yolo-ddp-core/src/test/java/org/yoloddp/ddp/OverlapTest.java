@@ -358,8 +358,10 @@ class OverlapTest {
                         weights.replica.takeExposedMillis();
                         long from = System.nanoTime();
                         weights.step(1, LAYERS);
-                        assertThat((System.nanoTime() - from) / 1e6).isGreaterThan(80);
-                        assertThat(weights.replica.takeExposedMillis()).isBetween(0.0, 60.0);
+                        double elapsed = (System.nanoTime() - from) / 1e6;
+                        // 80 ms of it in hooks, which are no waiting.
+                        assertThat(weights.replica.takeExposedMillis())
+                                .isBetween(0.0, elapsed - 79);
                     }
                     return null;
                 });
