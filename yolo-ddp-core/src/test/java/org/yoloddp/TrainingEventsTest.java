@@ -14,6 +14,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.yoloddp.events.BackwardEvent;
+import org.yoloddp.events.BucketEvent;
 import org.yoloddp.events.DataWaitEvent;
 import org.yoloddp.events.ExposedCommunicationEvent;
 import org.yoloddp.events.ForwardEvent;
@@ -60,6 +61,14 @@ class TrainingEventsTest {
                     assertInside(parts.get(step), steps.get(step));
                 }
             }
+            assertThat(of(all, BucketEvent.NAME, rank))
+                    .filteredOn(event -> event.getLong("step") >= 1)
+                    .hasSizeGreaterThanOrEqualTo(STEPS - 1)
+                    .allSatisfy(
+                            event -> {
+                                assertThat(event.getInt("index")).isNotNegative();
+                                assertThat(event.getLong("bytes")).isPositive();
+                            });
             List<RecordedEvent> waits = of(all, ExposedCommunicationEvent.NAME, rank);
             assertThat(waits)
                     .extracting(event -> event.getString("of"))

@@ -26,6 +26,7 @@ import org.yoloddp.comm.DType;
 import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.comm.Work;
 import org.yoloddp.ddp.BucketLayout.Gradient;
+import org.yoloddp.events.BucketEvent;
 import org.yoloddp.torch.Autograd;
 import org.yoloddp.torch.GradientHooks;
 import org.yoloddp.torch.GradientViews;
@@ -103,6 +104,7 @@ final class GradientReducer implements AutoCloseable {
 
     private final ReentrantLock lock = new ReentrantLock();
     private final Readiness readiness;
+    private final BucketWatch watch;
     private GradientBuckets buckets;
     private CommunicationHook hook;
     private int @Nullable [] observed;
@@ -132,6 +134,7 @@ final class GradientReducer implements AutoCloseable {
         this.state = state;
         this.reduction = reduction;
         this.manager = manager;
+        watch = new BucketWatch(communicator.rank());
         trainable = state.trainable();
         names = trainable.stream().map(StateDict.Entry::name).toList();
         frozen = state.parameters().stream().filter(entry -> !entry.trainable()).toList();
@@ -252,12 +255,10 @@ final class GradientReducer implements AutoCloseable {
     private void startUpTo(int end) {
         while (started < end) {
             GradientBucket bucket = buckets.get(started);
-            if (hook == average) {
-                Work work = average(bucket);
-                running.add(new Running(work::await, work));
-            } else {
-                running.add(new Running(hook.start(bucket), null));
-            }
+            BucketEvent event = watch.begin(bucket);
+            Work work = hook == average ? average(bucket) : null;
+            running.add(new Running(work == null ? hook.start(bucket) : work::await, work));
+            watch.started(event, work);
             started++;
         }
     }
@@ -362,6 +363,7 @@ final class GradientReducer implements AutoCloseable {
         Running first = running.remove();
         try {
             first.pending().await(communicator.deadline());
+            watch.ended();
         } finally {
             if (first.work() != null && !first.work().isDone()) {
                 lost.add(first);
@@ -433,6 +435,10 @@ final class GradientReducer implements AutoCloseable {
     void lossScale(double scale) {
         lossScale = scale;
         hook.lossScale(scale);
+    }
+
+    void atStep(long step) {
+        watch.atStep(step);
     }
 
     void stepSkipped() {

@@ -169,6 +169,15 @@ public final class Replica implements AutoCloseable {
     }
 
     /**
+     * Says which step follows, for who records events ({@code org.yoloddp.events}).
+     *
+     * @param step the number of the batch since the start of the training, from 0
+     */
+    public void atStep(long step) {
+        reducer.atStep(step);
+    }
+
+    /**
      * Sets all gradients to zero: one fill per bucket. After the first step the buckets are laid
      * out anew here, in the order in which backward fills them; gradients remain the same arrays.
      *

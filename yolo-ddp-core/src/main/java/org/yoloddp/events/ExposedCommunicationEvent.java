@@ -15,13 +15,14 @@ public final class ExposedCommunicationEvent extends RankEvent {
 
     /** What is waited for. */
     @Label("Of")
-    @Description("What is waited for: buffers or gradients")
+    @Description("What is waited for: buffers, gradients or parameters")
     final String of;
 
     /**
      * Makes an event that hasn't begun.
      *
-     * @param of what is waited for: {@code buffers} or {@code gradients}
+     * @param of what is waited for: {@code buffers}, {@code gradients} or, with a sharded
+     *     optimizer, {@code parameters}
      */
     public ExposedCommunicationEvent(String of) {
         this.of = of;

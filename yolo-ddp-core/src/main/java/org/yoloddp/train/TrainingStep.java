@@ -146,6 +146,7 @@ final class TrainingStep implements AutoCloseable {
                 iteration);
         watch.backward.begin(iteration);
         if (synchronised) {
+            replica.atStep(iteration);
             replica.armReduction();
         }
         Autograd.backward(value.total(), scaling.factor() * weight);
@@ -170,9 +171,11 @@ final class TrainingStep implements AutoCloseable {
         } else {
             norm = Double.isInfinite(settings.clipNorm()) ? Double.NaN : clip.apply();
             optimizer.step(now.learningRates(), now.momentum(), replica.unusedEverywhere());
-            watch.exposedParameters.begin(iteration);
-            replica.gatherParameters();
-            watch.exposedParameters.end();
+            if (settings.reduction().shardOptimizerState()) {
+                watch.exposedParameters.begin(iteration);
+                replica.gatherParameters();
+                watch.exposedParameters.end();
+            }
         }
         replica.lossScale(scaling.factor());
         replica.zeroGradients();
