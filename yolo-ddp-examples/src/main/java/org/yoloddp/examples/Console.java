@@ -1,8 +1,11 @@
 package org.yoloddp.examples;
 
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.charset.Charset;
+import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 
 /**
@@ -11,8 +14,19 @@ import java.util.Locale;
  * @param out results and progress
  * @param err failures and warnings
  * @param terminal whether out is a terminal, on which lines can be overwritten
+ * @param outBytes the same place as out, for what other programs print
+ * @param errBytes the same place as err
  */
-record Console(PrintWriter out, PrintWriter err, boolean terminal) {
+record Console(
+        PrintWriter out,
+        PrintWriter err,
+        boolean terminal,
+        OutputStream outBytes,
+        OutputStream errBytes) {
+
+    Console(PrintWriter out, PrintWriter err, boolean terminal) {
+        this(out, err, terminal, new WriterStream(out), new WriterStream(err));
+    }
 
     /** The process's own streams. */
     @SuppressWarnings("SystemConsoleNull") // The start script tells; this is for Windows alone.
@@ -21,7 +35,9 @@ record Console(PrintWriter out, PrintWriter err, boolean terminal) {
         return new Console(
                 writer(System.out),
                 writer(System.err),
-                terminal == null ? System.console() != null : Boolean.parseBoolean(terminal));
+                terminal == null ? System.console() != null : Boolean.parseBoolean(terminal),
+                System.out,
+                System.err);
     }
 
     void print(String line) {
@@ -48,6 +64,36 @@ record Console(PrintWriter out, PrintWriter err, boolean terminal) {
                         + message.strip().replaceAll("\\s*\\R\\s*", " ")
                         + advice);
         err.flush();
+    }
+
+    /** The same, without results and progress. */
+    Console onlyFailures() {
+        return new Console(new PrintWriter(Writer.nullWriter()), err, false);
+    }
+
+    /** Takes whole lines in UTF-8, as the launcher passes them on. */
+    private static final class WriterStream extends OutputStream {
+
+        private final PrintWriter writer;
+
+        WriterStream(PrintWriter writer) {
+            this.writer = writer;
+        }
+
+        @Override
+        public void write(int value) {
+            write(new byte[] {(byte) value}, 0, 1);
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int length) {
+            writer.write(new String(bytes, offset, length, StandardCharsets.UTF_8));
+        }
+
+        @Override
+        public void flush() {
+            writer.flush();
+        }
     }
 
     private static PrintWriter writer(PrintStream stream) {

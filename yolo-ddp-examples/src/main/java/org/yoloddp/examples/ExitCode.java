@@ -1,6 +1,7 @@
 package org.yoloddp.examples;
 
 import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.launch.WorkerFailedException;
 
 /** What the program's exit codes mean. */
 final class ExitCode {
@@ -13,6 +14,14 @@ final class ExitCode {
     private ExitCode() {}
 
     static int of(Exception failure) {
-        return failure instanceof ConfigurationException ? WRONG_USE : FAILED;
+        boolean ranksWereUsedWrongly =
+                failure instanceof WorkerFailedException launched
+                        && launched.report()
+                                .rootCause()
+                                .filter(root -> root.exitCode() == WRONG_USE)
+                                .isPresent();
+        return failure instanceof ConfigurationException || ranksWereUsedWrongly
+                ? WRONG_USE
+                : FAILED;
     }
 }

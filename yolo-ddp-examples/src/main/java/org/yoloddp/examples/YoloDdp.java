@@ -2,6 +2,7 @@ package org.yoloddp.examples;
 
 import java.util.Arrays;
 import java.util.List;
+import org.yoloddp.launch.ErrorFile;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -24,6 +25,7 @@ import picocli.CommandLine.Spec;
             TrainCommand.class,
             ValCommand.class,
             DetectCommand.class,
+            LaunchCommand.class,
             DoctorCommand.class,
             BenchCommand.class
         })
@@ -49,7 +51,9 @@ public final class YoloDdp implements Runnable {
      * @param arguments the command and its options
      */
     public static void main(String[] arguments) {
-        System.exit(run(Console.system(), arguments));
+        Console console = Console.system();
+        LauncherWatch.start(System.getenv(), System.in, console);
+        System.exit(run(console, arguments));
     }
 
     /** Runs a command and returns its exit code. */
@@ -59,6 +63,8 @@ public final class YoloDdp implements Runnable {
         line.setOut(console.out());
         line.setErr(console.err());
         line.setCaseInsensitiveEnumValuesAllowed(true);
+        // What follows belongs to the command that is launched.
+        line.getSubcommands().get("launch").setStopAtPositional(true);
         line.setParameterExceptionHandler(
                 (failure, given) -> program.wrongUse(failure, Arrays.asList(given)));
         line.setExecutionExceptionHandler((failure, command, given) -> program.failed(failure));
@@ -90,6 +96,7 @@ public final class YoloDdp implements Runnable {
             failure.printStackTrace(console.err());
         }
         console.error(failure, "");
+        ErrorFile.write(failure); // for the launcher's report
         return ExitCode.of(failure);
     }
 }
