@@ -2,6 +2,7 @@ package org.yoloddp.launch;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.yoloddp.launch.LaunchReport.Outcome;
+import org.yoloddp.testing.JavaProcess;
 
 /** Real processes, which are small shell scripts. */
 @Tag("process")
@@ -277,6 +279,28 @@ class LauncherTest {
         // setsid starts and says so; where there is none, Java does.
         Optional<WorkerFailure> root = launcher.run().rootCause();
         assertThat(root.orElseThrow().cause()).contains("/nowhere/program", "No such file");
+    }
+
+    @Test
+    void foreignCommandsDieWithAKilledLauncher() {
+        assumeTrue(ProcessTools.of(System.getenv("PATH")).canTieToParent(), "there is no setpriv");
+        JavaProcess.Running launcher = JavaProcess.of(SleepingJob.class).start();
+        assertThat(eventually(() -> pids(launcher).size() == 2)).isTrue();
+        List<Long> pids = pids(launcher);
+        assertThat(pids).allMatch(LauncherTest::isAlive);
+        launcher.process().destroyForcibly();
+        for (long pid : pids) {
+            assertThat(eventually(() -> !isAlive(pid))).isTrue();
+        }
+        assertThat(launcher.await().exitCode()).isEqualTo(137);
+    }
+
+    private static List<Long> pids(JavaProcess.Running launcher) {
+        return launcher.output()
+                .lines()
+                .filter(line -> line.contains("pid="))
+                .map(line -> Long.parseLong(line.substring(line.indexOf('=') + 1)))
+                .toList();
     }
 
     @Test

@@ -134,7 +134,8 @@ final class LaunchCommand implements Callable<Integer> {
             report = launcher.run();
         }
         List<WorkerFailure> failures = report.failures();
-        for (WorkerFailure later : failures.subList(Math.min(1, failures.size()), failures.size())) {
+        for (WorkerFailure later :
+                failures.subList(Math.min(1, failures.size()), failures.size())) {
             console.warn((later.consequence() ? "as a consequence, " : "then ") + later.describe());
         }
         report.orThrow();

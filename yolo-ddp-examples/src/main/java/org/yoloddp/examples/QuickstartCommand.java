@@ -85,8 +85,8 @@ final class QuickstartCommand implements Callable<Integer> {
     }
 
     private void draw(TrainJob.Result result) throws IOException {
-        Path weights = result.folder().resolve("weights").resolve("best.safetensors");
-        Path folder = Files.createDirectories(result.folder().resolve("pictures"));
+        Path weights = result.folder().path().resolve("weights").resolve("best.safetensors");
+        Path folder = Files.createDirectories(result.folder().path().resolve("pictures"));
         List<DetectionSample> samples = result.data().split("val").samples();
         try (YoloV5Detector detector =
                 YoloV5Detector.builder().setWeights(weights).optImageSize(IMAGE_SIZE).build()) {

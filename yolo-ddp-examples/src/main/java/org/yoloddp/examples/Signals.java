@@ -30,8 +30,7 @@ final class Signals implements AutoCloseable {
             StopSignal signal = name.equals("INT") ? StopSignal.INTERRUPT : StopSignal.TERMINATE;
             try {
                 Signal system = new Signal(name);
-                SignalHandler handler =
-                        received -> action.accept(signal, count.incrementAndGet());
+                SignalHandler handler = received -> action.accept(signal, count.incrementAndGet());
                 before.put(system, Signal.handle(system, handler));
             } catch (IllegalArgumentException e) {
                 // Windows has no SIGHUP, and a JVM with -Xrs leaves all to the system.

@@ -4,7 +4,6 @@ import java.nio.file.Path;
 import java.util.List;
 import org.yoloddp.DistributedTrainer;
 import org.yoloddp.DistributedTrainerBuilder;
-import org.yoloddp.World;
 import org.yoloddp.detection.DetectionDataset;
 import org.yoloddp.detection.SyntheticShapes;
 import org.yoloddp.optim.OptimizerSpec;
@@ -41,17 +40,18 @@ final class TrainJob {
      *
      * @param exitCode for the program
      * @param report the training
-     * @param folder the run folder
+     * @param folder the run folder, which rank 0 has written
      * @param data what was trained on
      */
-    record Result(int exitCode, TrainingReport report, Path folder, DetectionDataset data) {}
+    record Result(int exitCode, TrainingReport report, RunFolder folder, DetectionDataset data) {}
 
     private final TrainOptions options;
+    private final Placement placement = Placement.of(System.getenv());
     private final Console console;
 
     TrainJob(TrainOptions options, Console console) {
         this.options = options;
-        this.console = console;
+        this.console = placement.writes() ? console : console.onlyFailures();
     }
 
     Result run() {
@@ -68,9 +68,11 @@ final class TrainJob {
                             .optHyperparameters(hyp.toMap());
             try (DistributedTrainer trainer = trainer(data, hyp, folder)) {
                 TrainingReport report = trainer.train();
-                tell(report, folder.path());
+                if (placement.writes()) {
+                    tell(report, folder.path());
+                }
                 int code = interruption.happened() ? ExitCode.INTERRUPTED : ExitCode.DONE;
-                return new Result(code, report, folder.path(), data);
+                return new Result(code, report, folder, data);
             }
         }
     }
@@ -78,18 +80,22 @@ final class TrainJob {
     private DistributedTrainer trainer(DetectionDataset data, Hyp hyp, RunFolder folder) {
         YoloV5Schedule schedule = schedule(hyp);
         TrainingTask task = task(data, hyp);
-        DistributedTrainerBuilder builder = builder(schedule, task, hyp, folder);
-        options.timeline().ifPresent(builder::addObserver);
+        DistributedTrainerBuilder builder = builder(schedule, task, hyp);
+        if (placement.writes()) {
+            builder.addObserver(folder)
+                    .addObserver(new ProgressObserver(console))
+                    .addObserver(new ResultsPlot(folder::path, console));
+            options.timeline().ifPresent(builder::addObserver);
+        }
         return builder.build();
     }
 
-    private DistributedTrainerBuilder builder(
-            YoloV5Schedule schedule, TrainingTask task, Hyp hyp, RunFolder folder) {
+    private DistributedTrainerBuilder builder(YoloV5Schedule schedule, TrainingTask task, Hyp hyp) {
         return DistributedTrainer.builder()
                 .setTask(task)
                 .setEpochs(options.epochs)
                 .setBatchSize(options.batchSize)
-                .optWorld(World.threads(options.ranks))
+                .optWorld(placement.world(options.ranks))
                 .optOptimizer(optimizer(hyp))
                 .optSchedule(schedule)
                 .optClipNorm(10)
@@ -97,15 +103,12 @@ final class TrainJob {
                 .optAmp(options.amp)
                 .optPatience(options.patience)
                 .optSeed(options.seed)
-                .optLoading(Loading.defaults().withWorkers(options.workers))
-                .addObserver(folder)
-                .addObserver(new ProgressObserver(console))
-                .addObserver(new ResultsPlot(folder::path, console));
+                .optLoading(Loading.defaults().withWorkers(options.workers));
     }
 
     private void warnOfWhatIsLeftOut(Hyp hyp) {
         List<String> asked = LEFT_OUT.stream().filter(name -> hyp.get(name) > 0).toList();
-        if (options.hyp != null && !asked.isEmpty()) {
+        if (placement.writes() && options.hyp != null && !asked.isEmpty()) {
             console.warn(options.hyp + ": this version doesn't do " + String.join(", ", asked));
         }
     }
@@ -151,7 +154,7 @@ final class TrainJob {
         Path yaml =
                 options.data.equals("shapes")
                         ? SyntheticShapes.write(
-                                options.project.resolveSibling("shapes"),
+                                options.project.resolveSibling(shapesFolder()),
                                 SHAPES_TO_TRAIN,
                                 SHAPES_TO_VALIDATE,
                                 options.imageSize,
@@ -164,11 +167,19 @@ final class TrainJob {
                 data.split("train").size(),
                 data.split("val").size(),
                 String.join(", ", data.classNames()));
+        if (!placement.writes()) {
+            return data; // rank 0 warns of its problems
+        }
         data.problems().stream().limit(MOST_PROBLEMS).forEach(p -> console.warn(p.toString()));
         if (data.problems().size() > MOST_PROBLEMS) {
             console.warn("and " + (data.problems().size() - MOST_PROBLEMS) + " more");
         }
         return data;
+    }
+
+    /** Ranks may write at the same time, so each that is a process has a folder of its own. */
+    private String shapesFolder() {
+        return placement.writes() ? "shapes" : "shapes-rank" + placement.rank();
     }
 
     private void tell(TrainingReport report, Path folder) {

@@ -85,9 +85,7 @@ class LaunchCommandTest {
 
     @Test
     void wrongUseThatARankFindsIsWrongUse() {
-        assertThat(
-                        output.run(
-                                "launch", "train", "--data=" + folder, "--device=7", "--epochs=1"))
+        assertThat(output.run("launch", "train", "--data=" + folder, "--device=7", "--epochs=1"))
                 .isEqualTo(2);
         assertThat(output.err())
                 .contains("error: ConfigurationException: --device is '7'")

@@ -39,7 +39,14 @@ class YoloDdpTest {
     void everyCommandHasHelp() {
         for (String command :
                 new String[] {
-                    "quickstart", "train", "val", "detect", "doctor", "bench", "bench step"
+                    "quickstart",
+                    "train",
+                    "val",
+                    "detect",
+                    "launch",
+                    "doctor",
+                    "bench",
+                    "bench step"
                 }) {
             Output help = new Output();
             assertThat(help.run((command + " --help").split(" "))).isZero();

@@ -1,0 +1,49 @@
+package org.yoloddp.examples;
+
+import java.util.Map;
+import org.yoloddp.World;
+import org.yoloddp.error.ConfigurationException;
+
+/**
+ * Whether this process is one of several ranks, as the environment of {@code launch} or torchrun
+ * says, or runs all ranks itself.
+ *
+ * @param launched true if RANK and WORLD_SIZE are set
+ * @param rank this process's rank, 0 if it runs all
+ */
+record Placement(boolean launched, int rank) {
+
+    static Placement of(Map<String, String> environment) {
+        String rank = environment.get("RANK");
+        if (rank == null || environment.get("WORLD_SIZE") == null) {
+            return new Placement(false, 0);
+        }
+        if (!rank.strip().matches("\\d{1,9}")) {
+            throw new ConfigurationException(
+                    "RANK is '" + rank + "', but it is a number from 0; a launcher sets it");
+        }
+        return new Placement(true, Integer.parseInt(rank.strip()));
+    }
+
+    /** Whether this process prints progress and writes the run folder. */
+    boolean writes() {
+        return rank == 0;
+    }
+
+    /** The ranks, of which this process runs one, or that many. */
+    World world(int threads) {
+        if (!launched) {
+            return World.threads(threads);
+        }
+        if (threads != 1) {
+            throw new ConfigurationException(
+                    "--nproc is "
+                            + threads
+                            + ", but this process is one rank of those that a launcher has started:"
+                            + " say launch --nproc-per-node "
+                            + threads
+                            + ", or unset RANK and WORLD_SIZE");
+        }
+        return World.fromEnvironment();
+    }
+}

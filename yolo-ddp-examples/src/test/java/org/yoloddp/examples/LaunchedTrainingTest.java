@@ -1,0 +1,106 @@
+package org.yoloddp.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+import org.yoloddp.detection.SyntheticShapes;
+
+/** {@code launch train}, with signals to the launcher. */
+@Tag("process")
+@Tag("torch")
+@Timeout(115)
+@EnabledOnOs(value = OS.LINUX, disabledReason = "signals are sent by kill")
+class LaunchedTrainingTest {
+
+    @TempDir private Path folder;
+
+    @Test
+    void trainingDoesNotOutliveAKilledLauncher() throws IOException, InterruptedException {
+        Process launcher = start();
+        List<ProcessHandle> workers = List.of();
+        try (BufferedReader out = launcher.inputReader()) {
+            awaitFirstEpoch(out);
+            workers = launcher.descendants().toList();
+            assertThat(workers).hasSize(1);
+            signal(launcher, "KILL");
+            for (ProcessHandle worker : workers) {
+                assertThat(worker.onExit()).succeedsWithin(Duration.ofSeconds(30));
+            }
+        } finally {
+            workers.forEach(ProcessHandle::destroyForcibly);
+            launcher.destroyForcibly();
+        }
+        assertThat(folder.resolve("err.txt")).content().doesNotContain("Exception in thread");
+    }
+
+    @Test
+    void controlCOfTheLauncherLeavesACompleteRunFolder() throws IOException, InterruptedException {
+        Process launcher = start();
+        try (BufferedReader out = launcher.inputReader()) {
+            awaitFirstEpoch(out);
+            signal(launcher, "INT");
+            List<String> rest = out.lines().toList();
+            assertThat(launcher.waitFor(60, TimeUnit.SECONDS)).isTrue();
+            assertThat(launcher.exitValue()).isEqualTo(130);
+            assertThat(rest).anyMatch(text -> text.startsWith("interrupted after "));
+            assertThat(folder.resolve("exp/summary.json")).content().contains("\"cancelled\"");
+        } finally {
+            launcher.descendants().forEach(ProcessHandle::destroyForcibly);
+            launcher.destroyForcibly();
+        }
+        assertThat(folder.resolve("err.txt"))
+                .content()
+                .contains(
+                        "warning: interrupted: the ranks end in good order; once more kills them");
+    }
+
+    private Process start() throws IOException {
+        Path data = SyntheticShapes.write(folder.resolve("shapes"), 8, 2, 64, 0);
+        List<String> command =
+                new ArrayList<>(
+                        List.of(
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                "-Xmx512m",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                YoloDdp.class.getName(),
+                                "launch",
+                                "--standalone",
+                                "train",
+                                "--imgsz=64",
+                                "--batch-size=4",
+                                "--epochs=10000",
+                                "--data=" + data,
+                                "--project=" + folder));
+        return new ProcessBuilder(command)
+                .redirectError(folder.resolve("err.txt").toFile())
+                .start();
+    }
+
+    private static void awaitFirstEpoch(BufferedReader out) throws IOException {
+        String line = out.readLine();
+        while (line != null && !line.startsWith("epoch 1/")) {
+            line = out.readLine();
+        }
+        assertThat(line).as("a first epoch").isNotNull();
+    }
+
+    private static void signal(Process process, String name)
+            throws IOException, InterruptedException {
+        Process kill = new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start();
+        assertThat(kill.waitFor(10, TimeUnit.SECONDS)).isTrue();
+        assertThat(kill.exitValue()).isZero();
+    }
+}
