@@ -13,12 +13,16 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.yoloddp.amp.GradScaler;
 import org.yoloddp.amp.LossScaleException;
 import org.yoloddp.amp.Precision;
@@ -27,7 +31,9 @@ import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.comm.Work;
 import org.yoloddp.ddp.CommunicationHook;
+import org.yoloddp.ddp.CommunicationHooks;
 import org.yoloddp.ddp.GradientBucket;
+import org.yoloddp.ddp.PowerSgd;
 import org.yoloddp.ddp.Reduction;
 import org.yoloddp.sampler.IndexSampler;
 import org.yoloddp.schedule.HyperparameterSchedule;
@@ -290,6 +296,60 @@ class LossScalingTest {
             assertThat(Set.copyOf(report.parametersSha256())).hasSize(1);
         }
         assertThat(Weights.read(file).largestDifference(without)).isZero();
+    }
+
+    /** What must be as it was before a skipped step: the state of hooks and shards too. */
+    private static Stream<Arguments> reductions() {
+        Reduction plain = Reduction.defaults();
+        PowerSgd powerSgd = PowerSgd.defaults().withStartStep(2).withMinCompressionRate(1);
+        return Stream.of(
+                Arguments.of("float16 hook", hook(CommunicationHooks.float16()), 1, 1e-4),
+                Arguments.of("bfloat16 hook", hook(CommunicationHooks.bfloat16()), 1, 1e-4),
+                Arguments.of("PowerSGD", hook(CommunicationHooks.powerSgd(powerSgd)), 1, 1e-4),
+                Arguments.of(
+                        "PowerSGD and accumulation",
+                        hook(CommunicationHooks.powerSgd(powerSgd)),
+                        2,
+                        1e-4),
+                Arguments.of("shards", plain.withShardOptimizerState(true), 1, 0),
+                Arguments.of("shards, accumulation", plain.withShardOptimizerState(true), 2, 0),
+                Arguments.of("accumulation", plain, 2, 0));
+    }
+
+    private static Reduction hook(CommunicationHook.Factory factory) {
+        return Reduction.defaults().withCommunicationHook(factory);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("reductions")
+    void aSkippedStepLeavesNoTrace(
+            String name, Reduction reduction, int accumulate, double tolerance) {
+        int batches = accumulate;
+        Weights without = weights(reduced(reduction, batches, BAD_STEP + 4));
+        Path file = folder.resolve("skipped.safetensors");
+        try (DistributedTrainer trainer =
+                reduced(reduction, batches, BAD_STEP + 5)
+                        .setLoss(rank -> Unlucky.on(rank, 1, Mishap.GRADIENT_ONLY))
+                        .build()) {
+            TrainingReport report = trainer.train();
+            trainer.exportWeights(file);
+            assertThat(report.skippedSteps()).isEqualTo(1);
+            assertThat(report.lossScale()).isEqualTo(512);
+            assertThat(Set.copyOf(report.parametersSha256())).hasSize(1);
+        }
+        assertThat(Weights.read(file).largestDifference(without)).isLessThanOrEqualTo(tolerance);
+        Weights control = weights(reduced(reduction, batches, BAD_STEP + 5));
+        assertThat(control.largestDifference(without)).isGreaterThan(FAR);
+    }
+
+    /** One step an epoch. */
+    private DistributedTrainerBuilder reduced(Reduction reduction, int batches, int epochs) {
+        return fullBatch(epochs)
+                .setBatchSize(Toy.SAMPLES / batches)
+                .optSchedule(HyperparameterSchedule.of(LearningRate.constant(.1), batches))
+                .optClipNorm(2)
+                .optReduction(reduction)
+                .optPrecision(scaled(HARMLESS.withGrowthInterval(100)));
     }
 
     @Test

@@ -182,6 +182,7 @@ class UnevenInputsTest {
                     List.of(
                             Reduction.defaults().withOverlap(false),
                             Reduction.defaults().withFindUnused(true),
+                            Reduction.defaults().withShardOptimizerState(true),
                             Reduction.defaults().withBucketBytes(64).withVerifyEvery(1))) {
                 assertThat(
                                 weights(uneven(lengths, 2).optReduction(reduction))

@@ -156,6 +156,34 @@ final class MiniLoop implements AutoCloseable {
         }
     }
 
+    /** What the block gives for images that don't belong to the training, in its precision. */
+    float[] outputs(long seed) {
+        try (NDManager scope = manager.newSubManager()) {
+            return outputs(block, scope, seed);
+        }
+    }
+
+    /** What a block gives that has this one's weights and has never computed before. */
+    float[] outputsOfAFreshModel(Block fresh, long seed) {
+        try (NDManager scope = NDManager.newBaseManager()) {
+            StateDict copy = StateDict.of(MiniNet.initialized(fresh, scope, 99));
+            copy.entries().forEach(entry -> Layouts.toChannelsLast(entry.array()));
+            state.copyInto(copy);
+            return outputs(fresh, scope, seed);
+        }
+    }
+
+    /** With gradients, since only then libtorch would keep its copies. */
+    private float[] outputs(Block computing, NDManager scope, long seed) {
+        NDArray images = Layouts.toChannelsLast(MiniNet.images(scope, seed, 0, 3));
+        ParameterStore store = new ParameterStore(scope, false);
+        try (GradMode on = GradMode.enabled();
+                PrecisionScope mixed = precision.scope(Device.cpu())) {
+            NDList raw = computing.forward(store, new NDList(images), true);
+            return precision.toFloat32(raw).singletonOrThrow().toFloatArray();
+        }
+    }
+
     private StepFlags finish(long step, StepFlags requested) {
         StepFlags agreed = replica.reduceGradients(requested);
         norms.add(clip.apply());
