@@ -57,7 +57,7 @@ class ArchitectureTest {
                     Map.entry("rendezvous", List.of("comm")),
                     Map.entry("comm.testing", List.of("comm.inprocess")),
                     Map.entry("comm.inprocess", List.of("comm")),
-                    Map.entry("comm.tcp", List.of("comm")),
+                    Map.entry("comm.tcp", List.of("rendezvous", "comm")),
                     Map.entry("comm", List.of("error")),
                     Map.entry("torch", List.of("natives")),
                     Map.entry("natives", List.of("error")),

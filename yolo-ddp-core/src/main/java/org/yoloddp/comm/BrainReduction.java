@@ -69,6 +69,22 @@ final class BrainReduction extends HostReduction {
     }
 
     @Override
+    void load(ByteBuffer partial, int at, int n) {
+        partial.slice(at * Float.BYTES, n * Float.BYTES)
+                .order(ByteOrder.nativeOrder())
+                .asFloatBuffer()
+                .get(0, sum, 0, n);
+    }
+
+    @Override
+    void store(ByteBuffer partial, int at, int n) {
+        partial.slice(at * Float.BYTES, n * Float.BYTES)
+                .order(ByteOrder.nativeOrder())
+                .asFloatBuffer()
+                .put(0, sum, 0, n);
+    }
+
+    @Override
     void result(int at, int n) {
         if (n < CHUNK) {
             for (ByteBuffer buffer : out) {

@@ -39,6 +39,16 @@ final class ByteReduction extends HostReduction {
     }
 
     @Override
+    void load(ByteBuffer partial, int at, int n) {
+        partial.get(at, sum, 0, n);
+    }
+
+    @Override
+    void store(ByteBuffer partial, int at, int n) {
+        partial.put(at, sum, 0, n);
+    }
+
+    @Override
     void result(int at, int n) {
         for (ByteBuffer buffer : out) {
             buffer.put(at, sum, 0, n);

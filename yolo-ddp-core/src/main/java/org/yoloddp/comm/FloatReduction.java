@@ -1,6 +1,7 @@
 package org.yoloddp.comm;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 
@@ -43,6 +44,22 @@ final class FloatReduction extends HostReduction {
             case MAX -> max(sum, next, n);
             case PRODUCT -> multiply(sum, next, n);
         }
+    }
+
+    @Override
+    void load(ByteBuffer partial, int at, int n) {
+        partial.slice(at * Float.BYTES, n * Float.BYTES)
+                .order(ByteOrder.nativeOrder())
+                .asFloatBuffer()
+                .get(0, sum, 0, n);
+    }
+
+    @Override
+    void store(ByteBuffer partial, int at, int n) {
+        partial.slice(at * Float.BYTES, n * Float.BYTES)
+                .order(ByteOrder.nativeOrder())
+                .asFloatBuffer()
+                .put(0, sum, 0, n);
     }
 
     @Override

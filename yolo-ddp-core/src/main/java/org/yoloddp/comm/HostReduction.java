@@ -1,6 +1,7 @@
 package org.yoloddp.comm;
 
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The one definition of a reduction on the host: contributions are combined in the order of ranks,
@@ -62,16 +63,62 @@ public abstract class HostReduction {
      * @param count the number of elements
      */
     public final void reduce(ByteBuffer[] in, ByteBuffer[] out, int count) {
+        reduce(null, in, null, out, count);
+    }
+
+    /**
+     * Returns the size of an element of a partial result, which is kept in the type that
+     * contributions are combined in: F32 for F16 and BF16.
+     *
+     * @param dtype the element type
+     * @return the size in bytes
+     */
+    public static int partialBytes(DType dtype) {
+        return dtype == DType.F16 || dtype == DType.BF16 ? Float.BYTES : dtype.bytes();
+    }
+
+    /**
+     * Combines the contributions of some ranks with the partial result of all ranks before them.
+     * Partial results of the same elements are to be handed on whole: their order is this class's
+     * own.
+     *
+     * @param before the partial result so far; null if the first contribution is rank 0's
+     * @param in the contributions of the next ranks in their order, at least one if there is no
+     *     partial result before them
+     * @param partial where to put the new partial result; null if these were the last ranks
+     * @param out where to put the result if these were the last ranks, otherwise empty
+     * @param count the number of elements
+     */
+    public final void reduce(
+            @Nullable ByteBuffer before,
+            ByteBuffer[] in,
+            @Nullable ByteBuffer partial,
+            ByteBuffer[] out,
+            int count) {
         open(in, out);
         for (int at = 0; at < count; at += CHUNK) {
             int n = Math.min(CHUNK, count - at);
-            first(at, n);
-            for (int rank = 1; rank < in.length; rank++) {
+            if (before == null) {
+                first(at, n);
+            } else {
+                load(before, at, n);
+            }
+            for (int rank = before == null ? 1 : 0; rank < in.length; rank++) {
                 next(rank, at, n);
             }
-            result(at, n);
+            if (partial == null) {
+                result(at, n);
+            } else {
+                store(partial, at, n);
+            }
         }
     }
+
+    /** Reads the accumulator from a partial result. */
+    abstract void load(ByteBuffer partial, int at, int n);
+
+    /** Writes the accumulator to a partial result. */
+    abstract void store(ByteBuffer partial, int at, int n);
 
     /** Views the memory in the element type. */
     abstract void open(ByteBuffer[] in, ByteBuffer[] out);

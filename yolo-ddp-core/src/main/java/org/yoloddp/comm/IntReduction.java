@@ -1,6 +1,7 @@
 package org.yoloddp.comm;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.IntBuffer;
 import java.util.Arrays;
 
@@ -38,6 +39,22 @@ final class IntReduction extends HostReduction {
             case PRODUCT -> multiply(sum, next, n);
             case AVG -> throw new IllegalStateException("AVG of integers");
         }
+    }
+
+    @Override
+    void load(ByteBuffer partial, int at, int n) {
+        partial.slice(at * Integer.BYTES, n * Integer.BYTES)
+                .order(ByteOrder.nativeOrder())
+                .asIntBuffer()
+                .get(0, sum, 0, n);
+    }
+
+    @Override
+    void store(ByteBuffer partial, int at, int n) {
+        partial.slice(at * Integer.BYTES, n * Integer.BYTES)
+                .order(ByteOrder.nativeOrder())
+                .asIntBuffer()
+                .put(0, sum, 0, n);
     }
 
     @Override

@@ -1,6 +1,7 @@
 package org.yoloddp.comm;
 
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.LongBuffer;
 import java.util.Arrays;
 
@@ -38,6 +39,22 @@ final class LongReduction extends HostReduction {
             case PRODUCT -> multiply(sum, next, n);
             case AVG -> throw new IllegalStateException("AVG of integers");
         }
+    }
+
+    @Override
+    void load(ByteBuffer partial, int at, int n) {
+        partial.slice(at * Long.BYTES, n * Long.BYTES)
+                .order(ByteOrder.nativeOrder())
+                .asLongBuffer()
+                .get(0, sum, 0, n);
+    }
+
+    @Override
+    void store(ByteBuffer partial, int at, int n) {
+        partial.slice(at * Long.BYTES, n * Long.BYTES)
+                .order(ByteOrder.nativeOrder())
+                .asLongBuffer()
+                .put(0, sum, 0, n);
     }
 
     @Override

@@ -86,18 +86,40 @@ abstract class CommunicatorFailureContract extends CommunicatorMismatchContract 
                             RankFailedException e = (RankFailedException) f;
                             assertThat(e.rank()).isEqualTo(1);
                             assertThat(e.step()).isEqualTo(7);
-                            assertThat(e.host()).isEqualTo(GroupContext.localHostId());
+                            assertThat(e.host()).isEqualTo(host(1));
                             assertThat(e.pid()).isEqualTo(ProcessHandle.current().pid());
                         });
     }
 
-    private static String failed(int rank, String where, String cause) {
+    /** What counts as the host of a rank, here that of the test. */
+    protected String host(int rank) {
+        return GroupContext.localHostId();
+    }
+
+    /**
+     * How many more collectives may have succeeded on one rank than on another when the group
+     * fails: none where one word of memory decides for all.
+     */
+    protected long mayDiffer() {
+        return 0;
+    }
+
+    /** Waits for a failure, which takes its time to come from another host, and returns it. */
+    private static Throwable failure(Work work) {
+        long end = System.nanoTime() + LONG.toNanos();
+        while (work.failure().isEmpty() && System.nanoTime() < end) {
+            Thread.onSpinWait();
+        }
+        return work.failure().orElseThrow();
+    }
+
+    private String failed(int rank, String where, String cause) {
         return "Rank "
                 + rank
                 + " (process "
                 + ProcessHandle.current().pid()
                 + " on "
-                + GroupContext.localHostId()
+                + host(rank)
                 + ") failed"
                 + where
                 + " in group 'world': "
@@ -113,8 +135,8 @@ abstract class CommunicatorFailureContract extends CommunicatorMismatchContract 
         List<Throwable> failures = new ArrayList<>();
         Work before = world.get(0).barrier("x");
         world.get(1).close();
-        before.failure().ifPresent(failures::add);
-        world.get(0).barrier("y").failure().ifPresent(failures::add);
+        failures.add(failure(before));
+        failures.add(failure(world.get(0).barrier("y")));
         assertThat(failures)
                 .hasSize(2)
                 .allSatisfy(
@@ -136,7 +158,7 @@ abstract class CommunicatorFailureContract extends CommunicatorMismatchContract 
         List<Communicator> world = world(2);
         Work left = allReduce(world.get(1), floats(world.get(1), 1f), ReduceOp.SUM, "x");
         world.get(1).close();
-        assertThat(left.failure()).get().isInstanceOf(RankFailedException.class);
+        assertThat(failure(left)).isInstanceOf(RankFailedException.class);
         assertThatThrownBy(() -> world.get(0).barrier("x").await(LONG))
                 .isInstanceOf(RankFailedException.class)
                 .hasMessageContaining("during allReduce(SUM, F32 x 1, tag 'x')");
@@ -147,10 +169,8 @@ abstract class CommunicatorFailureContract extends CommunicatorMismatchContract 
         List<Communicator> world = world(2);
         world.get(0).abort(new IllegalStateException("first"));
         world.get(1).abort(new IllegalStateException("second"));
-        assertThat(world.get(1).barrier("x").failure().orElseThrow().getCause())
-                .hasMessage("first");
-        assertThat(world.get(0).barrier("x").failure().orElseThrow().getCause())
-                .hasMessage("first");
+        assertThat(failure(world.get(1).barrier("x")).getCause()).hasMessage("first");
+        assertThat(failure(world.get(0).barrier("x")).getCause()).hasMessage("first");
     }
 
     @Test
@@ -159,9 +179,9 @@ abstract class CommunicatorFailureContract extends CommunicatorMismatchContract 
         List<Communicator> pairs = RankGroup.results(world, c -> c.split("pair", 0, 1).orElse(c));
         Communicator pair = pairs.get(0);
         pairs.get(1).abort(new IllegalStateException("root"));
-        Throwable seen = pair.barrier("x").failure().orElseThrow();
+        Throwable seen = failure(pair.barrier("x"));
         world.get(0).abort(new RuntimeException("wrapped", seen));
-        Throwable everywhere = world.get(2).barrier("x").failure().orElseThrow();
+        Throwable everywhere = failure(world.get(2).barrier("x"));
         assertThat(everywhere)
                 .isInstanceOf(RankFailedException.class)
                 .hasMessage(seen.getMessage());
@@ -174,8 +194,7 @@ abstract class CommunicatorFailureContract extends CommunicatorMismatchContract 
         List<Communicator> as = RankGroup.results(world, c -> c.split("a", 1, 0).orElseThrow());
         List<Communicator> bs = RankGroup.results(world, c -> c.split("b", 0, 1).orElseThrow());
         as.get(0).abort(new IllegalStateException("only a"));
-        assertThat(((RankFailedException) as.get(1).barrier("x").failure().orElseThrow()).rank())
-                .isZero();
+        assertThat(((RankFailedException) failure(as.get(1).barrier("x"))).rank()).isZero();
         RankGroup.results(
                 world,
                 c -> {
@@ -185,7 +204,7 @@ abstract class CommunicatorFailureContract extends CommunicatorMismatchContract 
                 });
         Work pending = bs.get(0).barrier("pending");
         world.get(1).abort(new IllegalStateException("all"));
-        assertThat(pending.failure().orElseThrow().getCause()).hasMessage("all");
+        assertThat(failure(pending).getCause()).hasMessage("all");
     }
 
     @Test
@@ -238,7 +257,9 @@ abstract class CommunicatorFailureContract extends CommunicatorMismatchContract 
                                 assertThat(((RankFailedException) f).rank()).isEqualTo(aborter);
                                 assertThat(f.getCause()).hasMessage("now");
                             });
-            assertThat(done).as("collectives that succeeded").containsOnly(done.get(0));
+            assertThat(Collections.max(done) - Collections.min(done))
+                    .as("collectives that succeeded on ranks: %s", done)
+                    .isLessThanOrEqualTo(mayDiffer());
             world.forEach(Communicator::close);
         }
     }

@@ -61,11 +61,12 @@ final class Board {
     private static final int RANK = SLOTS + RING * SLOT;
 
     private final Words words;
-    private final int ranks;
+    private final int[] seats;
 
-    Board(Words words, int ranks) {
+    /** Takes the place of each rank of the group on this board, -1 for those of other hosts. */
+    Board(Words words, int[] seats) {
         this.words = words;
-        this.ranks = ranks;
+        this.seats = seats;
     }
 
     static int bytes(int ranks) {
@@ -131,8 +132,8 @@ final class Board {
         return words.bytes(RECORD, (int) words.get(RECORD_LENGTH));
     }
 
-    private static int rank(int rank) {
-        return RANKS + rank * RANK;
+    private int rank(int rank) {
+        return RANKS + seats[rank] * RANK;
     }
 
     long tail(int rank) {
@@ -163,10 +164,6 @@ final class Board {
 
     boolean hasLeft(int rank) {
         return words.getVolatile(rank(rank) + LEFT) != 0;
-    }
-
-    int ranks() {
-        return ranks;
     }
 
     /** Returns where a call is. */

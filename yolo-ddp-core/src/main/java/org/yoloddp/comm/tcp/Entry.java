@@ -24,6 +24,9 @@ final class Entry {
     /** The ranks of the group that take part, in order. */
     final int[] participants;
 
+    /** Those of them that share this host. */
+    final int[] locals;
+
     /** How this rank's memory takes part. */
     int kind;
 
@@ -39,6 +42,12 @@ final class Entry {
 
     /** Where the operation's counts are. */
     int counts;
+
+    /** Where it says which slices are done. */
+    int dones;
+
+    /** This rank's part in the exchange with other hosts. */
+    @Nullable Passage passage;
 
     /** The memory of each participant. */
     @Nullable HostBuffer[] memory = {};
@@ -61,12 +70,23 @@ final class Entry {
     private List<Runnable> watchers = List.of();
     private final ConcurrentLinkedQueue<Thread> waiting = new ConcurrentLinkedQueue<>();
 
-    Entry(long index, Fingerprint call, @Nullable HostBuffer buffer, int[] participants) {
+    Entry(
+            long index,
+            Fingerprint call,
+            @Nullable HostBuffer buffer,
+            int[] participants,
+            int[] locals) {
         this.index = index;
         this.call = call;
         this.bytes = Codec.bytes(call);
         this.buffer = buffer;
         this.participants = participants;
+        this.locals = locals;
+    }
+
+    /** Tells whether ranks of other hosts take part. */
+    boolean isWide() {
+        return locals.length < participants.length;
     }
 
     boolean isMessage() {
@@ -80,6 +100,7 @@ final class Entry {
     /** Tells whether the work, once started, is one slice of at most so many bytes of all ranks. */
     boolean isSmall(long bytes) {
         return started
+                && !isWide()
                 && slices.size() <= 1
                 && (call.dtype() == null
                         || call.count() * call.dtype().bytes() * participants.length <= bytes);

@@ -19,9 +19,18 @@ final class LateCalls {
     private final SharedGroup group;
     private final Board board;
 
+    /** What ranks of other hosts have answered, by rank of the group. */
+    private final Map<Integer, Answer> answers = new HashMap<>();
+
     LateCalls(SharedGroup group) {
         this.group = group;
         this.board = group.board;
+    }
+
+    /** Asks the ranks of other hosts where they are. */
+    LateCalls ask() {
+        answers.putAll(group.ask());
+        return this;
     }
 
     Fingerprint call(int rank, long index) {
@@ -33,6 +42,10 @@ final class LateCalls {
         if (rank == group.rank) {
             return entry.index;
         }
+        if (!group.isHere(rank)) {
+            Answer answer = answers.get(rank);
+            return answer != null && hasCome(answer, entry) ? 0 : -1;
+        }
         long tail = board.tail(rank);
         for (long i = Math.max(0, tail - Board.RING); i < tail; i++) {
             if (group.belongs(entry, rank, board.slot(rank, i))) {
@@ -40,6 +53,34 @@ final class LateCalls {
             }
         }
         return -1;
+    }
+
+    private boolean hasCome(Answer answer, Entry entry) {
+        Fingerprint head = answer.head();
+        return entry.isMessage()
+                ? head != null
+                        && Entry.isMessage(head.operation())
+                        && head.operation() != entry.call.operation()
+                        && head.peer() == group.rank
+                        && head.sequence() == entry.call.sequence()
+                : answer.collectives() > entry.call.sequence();
+    }
+
+    /** Returns what a rank that has come asked for. */
+    private Fingerprint asked(Entry entry, int rank) {
+        if (rank == group.rank) {
+            return entry.call;
+        }
+        if (group.isHere(rank)) {
+            return call(rank, find(entry, rank));
+        }
+        Answer answer = answers.get(rank);
+        Fingerprint head = answer == null ? null : answer.head();
+        boolean same =
+                head != null
+                        && head.sequence() == entry.call.sequence()
+                        && Entry.isMessage(head.operation()) == entry.isMessage();
+        return same ? head : entry.call;
     }
 
     List<Integer> missing(Entry entry) {
@@ -71,7 +112,7 @@ final class LateCalls {
 
     /** Fails the group if a rank that the call needs has left without it. */
     void checkLeft(Entry entry) {
-        for (int rank : entry.participants) {
+        for (int rank : entry.locals) {
             if (board.hasLeft(rank)
                     && !entry.isDone()
                     && board.head(group.rank) <= entry.index
@@ -89,7 +130,7 @@ final class LateCalls {
 
     /** Tells whether others have submitted what a rank has not. */
     boolean isExpected(int rank) {
-        for (int other = 0; other < group.size(); other++) {
+        for (int other : group.locals()) {
             if (other == rank) {
                 continue;
             }
@@ -151,12 +192,36 @@ final class LateCalls {
         return CollectiveMismatchException.of(group.name, entry.call.sequence(), calls, List.of());
     }
 
+    /** Finds out what the ranks of several hosts asked for, after one has seen that they differ. */
+    CommunicationException wideMismatch(Entry entry, Passage.MismatchException seen) {
+        ask();
+        Map<Integer, Fingerprint> calls = new HashMap<>();
+        List<Integer> silent = new ArrayList<>();
+        for (int rank : entry.participants) {
+            int world = group.worldRanks[rank];
+            if (world == seen.peer && seen.call.length > 0) {
+                calls.put(world, Codec.fingerprint(group.name, seen.call));
+            } else if (find(entry, rank) >= 0) {
+                calls.put(world, asked(entry, rank));
+            } else {
+                Fingerprint other = waitingWith(rank);
+                if (other == null) {
+                    silent.add(world);
+                } else {
+                    calls.put(world, other);
+                }
+            }
+        }
+        return CollectiveMismatchException.of(group.name, entry.call.sequence(), calls, silent);
+    }
+
     /** Fails the group, and those in which the ranks that did not come wait for those that did. */
     void fail(Duration waited) {
         Entry head = group.head();
         if (head == null) {
             return;
         }
+        ask();
         List<Integer> present = group.world(present(head));
         Map<Integer, Fingerprint> elsewhere = new HashMap<>();
         List<SharedGroup> others = new ArrayList<>();
@@ -165,6 +230,17 @@ final class LateCalls {
                 others.add(other);
             }
         }
+        answers.forEach(
+                (rank, answer) -> {
+                    for (Fingerprint call : answer.elsewhere()) {
+                        for (SharedGroup other : group.session.groups()) {
+                            if (other != group && other.isAwaitedFor(call)) {
+                                elsewhere.put(group.worldRanks[rank], call);
+                                others.add(other);
+                            }
+                        }
+                    }
+                });
         CommunicationException problem = problem(head, waited, elsewhere);
         group.fail(problem);
         if (problem instanceof CollectiveMismatchException) {
@@ -175,13 +251,13 @@ final class LateCalls {
     /** Adds what ranks ask for in this group and can't get, because one of the given is missing. */
     private boolean addWaitingFor(List<Integer> given, Map<Integer, Fingerprint> calls) {
         boolean found = false;
-        for (int rank = 0; rank < group.size(); rank++) {
+        for (int rank : group.locals()) {
             long head = board.head(rank);
             if (board.tail(rank) <= head) {
                 continue;
             }
             int slot = board.slot(rank, head);
-            for (int other = 0; other < group.size(); other++) {
+            for (int other : group.locals()) {
                 if (other != rank
                         && given.contains(group.worldRanks[other])
                         && concerns(slot, rank, other)
@@ -200,7 +276,7 @@ final class LateCalls {
         List<Integer> missing = missing(head);
         Map<Integer, Fingerprint> calls = new HashMap<>();
         for (int rank : present(head)) {
-            calls.put(group.worldRanks[rank], call(rank, find(head, rank)));
+            calls.put(group.worldRanks[rank], asked(head, rank));
         }
         boolean differ = !missing.isEmpty() && !calls.values().stream().allMatch(head.call::equals);
         List<Integer> silent = new ArrayList<>();
@@ -224,6 +300,13 @@ final class LateCalls {
 
     /** Returns what a rank asks for in this group that needs this rank, or null. */
     private @Nullable Fingerprint waitingWith(int rank) {
+        if (!group.isHere(rank)) {
+            Answer answer = answers.get(rank);
+            Fingerprint head = answer == null ? null : answer.head();
+            return head != null && (!Entry.isMessage(head.operation()) || head.peer() == group.rank)
+                    ? head
+                    : null;
+        }
         long head = board.head(rank);
         return board.tail(rank) > head && concerns(board.slot(rank, head), rank, group.rank)
                 ? call(rank, head)

@@ -4,15 +4,21 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.CommunicatorClosedException;
+import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.RankFailedException;
+import org.yoloddp.comm.Store;
 
 /** One rank's place in the world: who the others are, the memory they share, the rank's groups. */
 final class Session {
@@ -29,55 +35,117 @@ final class Session {
 
     final long yieldNanos;
 
-    private final List<Facts> facts;
+    private final World world;
     private final SharedMemory shared;
-    private final RankArea[] areas;
-    private final @Nullable ByteBuffer[][] pieces;
+    private final Map<Integer, RankArea> areas = new HashMap<>();
+    private final Map<Integer, @Nullable ByteBuffer[]> pieces = new HashMap<>();
     private final Arena arena;
+    private final @Nullable Links links;
+    private final @Nullable Bulletin bulletin;
     private final SharedGroup root;
     private final List<SharedGroup> groups = new CopyOnWriteArrayList<>();
+
+    /**
+     * Who the ranks are.
+     *
+     * @param facts what they say of themselves
+     * @param hosts a number for each, the same for those that share memory
+     */
+    record World(List<Facts> facts, int[] hosts) {
+
+        int size() {
+            return hosts.length;
+        }
+
+        int[] sharing(int rank) {
+            return IntStream.range(0, size()).filter(r -> hosts[r] == hosts[rank]).toArray();
+        }
+    }
 
     private Session(
             int rank,
             Duration deadline,
-            List<Facts> facts,
+            World world,
             SharedMemory shared,
-            ByteBuffer control) {
-        int size = facts.size();
+            ByteBuffer control,
+            @Nullable Links links,
+            Store store) {
+        int[] here = world.sharing(rank);
         this.rank = rank;
         this.deadline = deadline;
-        this.facts = facts;
+        this.world = world;
         this.shared = shared;
-        this.areas = new RankArea[size];
-        this.pieces = new ByteBuffer[size][RankArea.MOST_PIECES];
+        this.links = links;
         Words words = new Words(control);
-        for (int i = 0; i < size; i++) {
-            areas[i] = new RankArea(words.part(i * RankArea.BYTES, RankArea.BYTES));
+        for (int i = 0; i < here.length; i++) {
+            areas.put(here[i], area(words, i));
+            pieces.put(here[i], new ByteBuffer[RankArea.MOST_PIECES]);
         }
-        boolean cores = size <= Runtime.getRuntime().availableProcessors();
+        boolean cores = here.length <= Runtime.getRuntime().availableProcessors();
         this.spinNanos = cores ? 50_000 : 0;
         this.yieldNanos = cores ? 150_000 : 1_000_000;
         this.arena = new Arena(this::createPiece);
         this.driver = new Driver(this, "yolo-ddp-tcp-" + rank);
-        Words board = words.part(size * RankArea.BYTES, Board.bytes(size));
-        int[] all = IntStream.range(0, size).toArray();
-        this.root = new SharedGroup(this, "world", all, rank, new Board(board, size), null);
+        this.bulletin = links == null ? null : new Bulletin(this, store);
+        Words board = words.part(here.length * RankArea.BYTES, Board.bytes(here.length));
+        int[] all = IntStream.range(0, world.size()).toArray();
+        this.root =
+                new SharedGroup(
+                        this, "world", "world", all, rank, new Board(board, seats(all)), null);
     }
 
-    /** Says how much memory a world needs before anything is exchanged. */
-    static int controlBytes(int size) {
-        return size * RankArea.BYTES + Board.bytes(size);
+    static RankArea area(Words control, int seat) {
+        return new RankArea(control.part(seat * RankArea.BYTES, RankArea.BYTES));
+    }
+
+    /** Says how much memory the ranks of a host need before anything is exchanged. */
+    static int controlBytes(int ranks) {
+        return ranks * RankArea.BYTES + Board.bytes(ranks);
     }
 
     static Session start(
             int rank,
             Duration deadline,
-            List<Facts> facts,
+            World world,
             SharedMemory shared,
-            ByteBuffer control) {
-        Session session = new Session(rank, deadline, facts, shared, control);
+            ByteBuffer control,
+            @Nullable Links links,
+            Store store) {
+        Session session = new Session(rank, deadline, world, shared, control, links, store);
         session.driver.start();
         return session;
+    }
+
+    /** Finds the places of a group's ranks on a board, -1 for those of other hosts. */
+    int[] seats(int[] worldRanks) {
+        int[] seats = new int[worldRanks.length];
+        int next = 0;
+        for (int i = 0; i < seats.length; i++) {
+            seats[i] = isHere(worldRanks[i]) ? next++ : -1;
+        }
+        return seats;
+    }
+
+    boolean isHere(int other) {
+        return world.hosts[other] == world.hosts[rank];
+    }
+
+    /** Tells whether no other rank shares this host. */
+    boolean isAlone() {
+        return areas.size() == 1;
+    }
+
+    @Nullable Bulletin bulletin() {
+        return bulletin;
+    }
+
+    Chain chain(String id, int[] worldRanks, int member) {
+        Links known = links;
+        if (known == null) {
+            throw new IllegalStateException("One host has no connections");
+        }
+        int[] hosts = Arrays.stream(worldRanks).map(r -> world.hosts[r]).toArray();
+        return new Chain(hosts, member, worldRanks, id, known);
     }
 
     SharedGroup root() {
@@ -104,20 +172,32 @@ final class Session {
         return shared;
     }
 
-    int size() {
-        return facts.size();
-    }
-
     void progress(String phase, long step) {
-        areas[rank].progress(phase, step);
+        area(rank).progress(phase, step);
     }
 
     Arena.@Nullable Place find(HostBuffer buffer) {
         return arena.find(buffer.address(), buffer.count() * buffer.dtype().bytes());
     }
 
+    private RankArea area(int owner) {
+        RankArea area = areas.get(owner);
+        if (area == null) {
+            throw new IllegalArgumentException("Rank " + owner + " is on another host");
+        }
+        return area;
+    }
+
+    private @Nullable ByteBuffer[] pieces(int owner) {
+        @Nullable ByteBuffer[] known = pieces.get(owner);
+        if (known == null) {
+            throw new IllegalArgumentException("Rank " + owner + " is on another host");
+        }
+        return known;
+    }
+
     private String pieceName(int owner, int piece) {
-        return facts.get(owner).files(owner) + "-" + piece;
+        return world.facts.get(owner).files(owner) + "-" + piece;
     }
 
     private ByteBuffer createPiece(int piece, int bytes) throws IOException {
@@ -125,23 +205,23 @@ final class Session {
             throw new IOException("a rank shares at most " + RankArea.MOST_PIECES + " pieces");
         }
         ByteBuffer memory = shared.create(pieceName(rank, piece), bytes);
-        pieces[rank][piece] = memory;
-        areas[rank].addPiece(piece, bytes);
+        pieces(rank)[piece] = memory;
+        area(rank).addPiece(piece, bytes);
         return memory;
     }
 
     /** Returns a rank's piece, which is mapped the first time; the last to map it unlinks it. */
     synchronized ByteBuffer piece(int owner, int piece) {
-        ByteBuffer memory = pieces[owner][piece];
+        ByteBuffer memory = pieces(owner)[piece];
         if (memory == null) {
             String name = pieceName(owner, piece);
             try {
-                memory = shared.open(name, areas[owner].bytes(piece));
+                memory = shared.open(name, area(owner).bytes(piece));
             } catch (IOException e) {
                 throw SharedMemoryException.notMapped(shared.path(name).toString(), owner, e);
             }
-            pieces[owner][piece] = memory;
-            if (areas[owner].mapped(piece) == size() - 1) {
+            pieces(owner)[piece] = memory;
+            if (area(owner).mapped(piece) == areas.size() - 1) {
                 shared.delete(name);
             }
         }
@@ -150,12 +230,12 @@ final class Session {
 
     /** Maps what peers have allocated, so that no file is left of it, and sees who has died. */
     void lookAfterPeers() {
-        for (int other = 0; other < size(); other++) {
+        for (int other : areas.keySet()) {
             if (other == rank || root.board.hasLeft(other)) {
                 continue;
             }
             try {
-                for (int piece = 0; piece < areas[other].pieces(); piece++) {
+                for (int piece = 0; piece < area(other).pieces(); piece++) {
                     piece(other, piece);
                 }
             } catch (SharedMemoryException e) {
@@ -170,44 +250,113 @@ final class Session {
 
     /** Tells whether a rank's process is there, as far as it can be known. */
     boolean isAlive(int other) {
-        Facts mine = facts.get(rank);
-        Facts theirs = facts.get(other);
+        Facts mine = world.facts.get(rank);
+        Facts theirs = world.facts.get(other);
         return theirs.pid() == mine.pid()
                 || !theirs.namespace().equals(mine.namespace())
                 || OsProcess.start(theirs.pid()).equals(theirs.start());
     }
 
-    CommunicationException rankFailed(SharedGroup group, int other, @Nullable Throwable cause) {
-        Facts who = facts.get(group.worldRanks[other]);
-        RankArea.Progress progress = areas[group.worldRanks[other]].progress();
+    /** Says where this rank is in a group. */
+    Answer answer(SharedGroup group, long collectives, @Nullable Fingerprint head) {
+        List<Fingerprint> elsewhere = new ArrayList<>();
+        for (SharedGroup other : groups) {
+            Entry first = other == group ? null : other.head();
+            if (first != null) {
+                elsewhere.add(first.call);
+            }
+        }
+        RankArea.Progress progress = area(rank).progress();
+        return new Answer(
+                collectives,
+                head,
+                elsewhere,
+                operation(group, group.rank),
+                progress == null ? "" : progress.phase(),
+                progress == null ? -1 : progress.step());
+    }
+
+    private static String operation(SharedGroup group, int other) {
         long tail = group.board.tail(other);
         long head = group.board.head(other);
-        String operation = "before its first collective";
-        if (tail > 0) {
-            LateCalls calls = new LateCalls(group);
-            operation =
-                    tail > head
-                            ? "during " + calls.call(other, head).describe()
-                            : "after " + calls.call(other, tail - 1).describe();
+        if (tail == 0) {
+            return "before its first collective";
         }
-        if (progress != null) {
-            operation = "in phase '" + progress.phase() + "', " + operation;
-        }
+        LateCalls calls = new LateCalls(group);
+        return tail > head
+                ? "during " + calls.call(other, head).describe()
+                : "after " + calls.call(other, tail - 1).describe();
+    }
+
+    /** Says that a rank of this host failed. */
+    CommunicationException rankFailed(SharedGroup group, int other, @Nullable Throwable cause) {
+        RankArea.Progress progress = area(group.worldRanks[other]).progress();
+        return rankFailed(
+                group,
+                group.worldRanks[other],
+                operation(group, other),
+                progress == null ? "" : progress.phase(),
+                progress == null ? -1 : progress.step(),
+                cause);
+    }
+
+    /** Says why a connection broke. */
+    CommunicationException lost(SharedGroup group, Link.BrokenException broken) {
+        Bulletin known = bulletin;
+        Answer last = known == null ? null : known.left(group.id, broken.peer).orElse(null);
+        return last == null
+                ? rankFailed(
+                        group,
+                        broken.peer,
+                        "when its connection broke (" + broken.getMessage() + ")",
+                        "",
+                        -1,
+                        null)
+                : rankFailed(
+                        group,
+                        broken.peer,
+                        last.operation(),
+                        last.phase(),
+                        last.step(),
+                        CommunicatorClosedException.of(group.name, broken.peer));
+    }
+
+    private CommunicationException rankFailed(
+            SharedGroup group,
+            int other,
+            String operation,
+            String phase,
+            long step,
+            @Nullable Throwable cause) {
+        Facts who = world.facts.get(other);
         return RankFailedException.of(
                 group.name,
-                group.worldRanks[other],
+                other,
                 who.host(),
                 who.pid(),
-                progress == null ? -1 : progress.step(),
-                operation,
+                step,
+                phase.isEmpty() ? operation : "in phase '" + phase + "', " + operation,
                 cause);
+    }
+
+    /** Closes a group's connections. */
+    void disconnect(SharedGroup group) {
+        if (links != null) {
+            links.close(group.id + " ");
+        }
     }
 
     /** Ends this rank's thread and unlinks its files; memory stays as long as anybody holds it. */
     void close() {
         driver.finish(LAST_SLICE);
+        if (bulletin != null) {
+            bulletin.close();
+        }
+        if (links != null) {
+            links.close();
+        }
         List<String> names = new ArrayList<>();
-        for (int piece = 0; piece < areas[rank].pieces(); piece++) {
+        for (int piece = 0; piece < area(rank).pieces(); piece++) {
             names.add(pieceName(rank, piece));
         }
         names.forEach(shared::delete);

@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -21,7 +22,8 @@ import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.Slice;
 
 /**
- * One rank's part in a group whose ranks share a host.
+ * One rank's part in a group. What concerns ranks of one host goes over their {@link Board}, what
+ * concerns several hosts also along the {@link Chain}.
  *
  * <p>A call goes into the rank's ring on the {@link Board}. An operation starts when it is at the
  * head of the ring of each rank that takes part, and is cut into slices, which any rank's thread
@@ -44,6 +46,7 @@ final class SharedGroup {
     private static final int STAGE = Slice.BYTES;
 
     final Session session;
+    final String id;
     final String name;
     final int[] worldRanks;
     final int rank;
@@ -55,6 +58,8 @@ final class SharedGroup {
     private final ArrayDeque<Entry> queue = new ArrayDeque<>();
     private final Map<List<Integer>, Long> messages = new HashMap<>();
     private final int[] all;
+    private final int[] locals;
+    private final @Nullable Chain chain;
     private long submitted;
     private long published;
     private long collectives;
@@ -68,24 +73,58 @@ final class SharedGroup {
 
     SharedGroup(
             Session session,
+            String id,
             String name,
             int[] worldRanks,
             int rank,
             Board board,
             @Nullable SharedGroup parent) {
         this.session = session;
+        this.id = id;
         this.name = name;
         this.worldRanks = worldRanks;
         this.rank = rank;
         this.board = board;
         this.parent = parent;
         this.all = IntStream.range(0, worldRanks.length).toArray();
+        this.locals = Arrays.stream(all).filter(r -> session.isHere(worldRanks[r])).toArray();
+        this.chain = locals.length < all.length ? session.chain(id, worldRanks, rank) : null;
         this.memories = new Memories(session, worldRanks);
         session.add(this);
     }
 
     int size() {
         return worldRanks.length;
+    }
+
+    /** Tells whether the group has ranks on other hosts. */
+    boolean isWide() {
+        return chain != null;
+    }
+
+    /** Lists the ranks that share this host. */
+    int[] locals() {
+        return locals;
+    }
+
+    /** Tells whether this rank's connections are there, which it makes if they were not. */
+    boolean isConnected() {
+        return chain == null || !chain.isLeader() || chain.isConnected();
+    }
+
+    /** Waits until this rank's connections are there. */
+    void connect(Duration deadline) {
+        long end = System.nanoTime() + deadline.toNanos();
+        try {
+            while (!isConnected() && !checkFailed()) {
+                if (System.nanoTime() - end > 0) {
+                    throw TcpConnectException.late(worldRanks[rank], name, deadline);
+                }
+                LockSupport.parkNanos(200_000);
+            }
+        } catch (Link.BrokenException e) {
+            throw TcpConnectException.refused(worldRanks[rank], name, e.peer);
+        }
     }
 
     Entry submit(Call call) {
@@ -119,7 +158,9 @@ final class SharedGroup {
             sequence = collectives++;
         }
         Fingerprint fingerprint = call.fingerprint(name, sequence);
-        return new Entry(submitted++, fingerprint, call.buffer(), participants);
+        int[] here =
+                Arrays.stream(participants).filter(r -> session.isHere(worldRanks[r])).toArray();
+        return new Entry(submitted++, fingerprint, call.buffer(), participants, here);
     }
 
     /** Shows calls to the others as far as there is room. Called with the queue's lock held. */
@@ -139,14 +180,14 @@ final class SharedGroup {
     private void place(Entry entry) {
         HostBuffer buffer = entry.buffer;
         entry.kind = Board.NOWHERE;
-        if (entry.participants.length == 1) {
+        if (entry.locals.length == 1) {
             return;
         }
         try {
             if (entry.call.operation() == Operation.SPLIT) {
-                List<Long> members = entry.call.counts();
-                if (members.get(0) == rank) {
-                    int bytes = Board.bytes(members.size());
+                int[] members = localMembers(entry);
+                if (members.length > 0 && members[0] == rank) {
+                    int bytes = Board.bytes(members.length);
                     entry.place = session.arena().allocate(bytes).place();
                 }
             } else if (buffer != null && buffer.count() > 0) {
@@ -163,6 +204,14 @@ final class SharedGroup {
         } catch (IOException e) {
             fail(rankFailed(rank, SharedMemoryException.full(session.shared(), e)));
         }
+    }
+
+    /** Lists the members of a new group that share this host, by their order in it. */
+    int[] localMembers(Entry split) {
+        return split.call.counts().stream()
+                .mapToInt(Math::toIntExact)
+                .filter(r -> session.isHere(worldRanks[r]))
+                .toArray();
     }
 
     /** Sees what has ended, and does what is small. */
@@ -259,7 +308,7 @@ final class SharedGroup {
         if (System.nanoTime() - failedSince > SETTLE_NANOS) {
             return true;
         }
-        for (int other = 0; other < size(); other++) {
+        for (int other : locals) {
             if (other != rank && board.isActive(other) && session.isAlive(worldRanks[other])) {
                 return false;
             }
@@ -278,7 +327,7 @@ final class SharedGroup {
 
     private boolean start(Entry entry) {
         long[] heads = new long[size()];
-        for (int other : entry.participants) {
+        for (int other : entry.locals) {
             heads[other] = board.head(other);
             if (board.tail(other) <= heads[other]) {
                 return false;
@@ -290,7 +339,7 @@ final class SharedGroup {
             }
         }
         boolean consistent = isConsistent(entry, heads);
-        for (int other : entry.participants) {
+        for (int other : entry.locals) {
             if (board.head(other) != heads[other]) {
                 return false;
             }
@@ -300,11 +349,12 @@ final class SharedGroup {
             return false;
         }
         entry.heads = heads;
-        entry.counts = board.slot(entry.participants[0], heads[entry.participants[0]]);
+        entry.counts = board.slot(entry.locals[0], heads[entry.locals[0]]);
+        entry.dones = entry.counts;
         entry.slices = Slice.plan(entry.call, entry.participants);
         entry.memory = new HostBuffer[size()];
         if (!entry.slices.isEmpty()) {
-            for (int other : entry.participants) {
+            for (int other : entry.locals) {
                 int slot = board.slot(other, heads[other]);
                 boolean through = board.kind(slot) == Board.STAGED;
                 entry.staged |= through;
@@ -314,12 +364,46 @@ final class SharedGroup {
                                 : memories.get(other, board.place(slot), through, entry.call);
             }
         }
-        if (entry.call.operation() == Operation.SPLIT && size() > 1) {
-            int first = Math.toIntExact(entry.call.counts().get(0));
-            entry.board = board.place(board.slot(first, heads[first]));
+        if (entry.call.operation() == Operation.SPLIT && locals.length > 1) {
+            int[] members = localMembers(entry);
+            if (members.length > 0) {
+                entry.board = board.place(board.slot(members[0], heads[members[0]]));
+            }
+        }
+        if (entry.isWide() && chain != null) {
+            prepare(entry, chain);
         }
         entry.started = true;
         return true;
+    }
+
+    /** Makes this rank's part in the exchange between hosts, if it has one. */
+    private void prepare(Entry entry, Chain along) {
+        if (entry.isMessage()) {
+            int peer = entry.call.peer();
+            entry.passage = new MessagePassage(entry, () -> along.message(peer));
+            return;
+        }
+        int run = along.run(rank);
+        int leader = along.leader(run);
+        entry.dones = board.slot(leader, entry.heads[leader]);
+        if (leader != rank) {
+            return;
+        }
+        int[] members = along.members(run);
+        entry.passage =
+                new ChainPassage(
+                        entry,
+                        along,
+                        run,
+                        i -> memory(entry, i),
+                        i -> isReady(entry, members, i),
+                        member -> !isStaged(entry, member),
+                        i -> {
+                            if (entry.staged) {
+                                board.setDone(entry.dones, i);
+                            }
+                        });
     }
 
     /** Tells whether another rank's call is its part of the operation. */
@@ -341,7 +425,7 @@ final class SharedGroup {
     }
 
     private boolean isConsistent(Entry entry, long[] heads) {
-        for (int other : entry.participants) {
+        for (int other : entry.locals) {
             int slot = board.slot(other, heads[other]);
             if (entry.isMessage()) {
                 Fingerprint call = Codec.fingerprint(name, board.call(slot));
@@ -359,19 +443,22 @@ final class SharedGroup {
 
     /** Does a piece of an operation that has started. */
     private boolean work(Entry entry) {
+        if (entry.isWide()) {
+            return workWide(entry);
+        }
         int n = entry.slices.size();
         if (n == 0) {
             return workWithoutData(entry);
         }
         boolean helped = entry.kind == Board.STAGED && (copyOut(entry, false) | copyIn(entry));
-        int first = entry.participants[0];
+        int first = entry.locals[0];
         board.setActive(rank, true);
         try {
             if (board.isFailed()) {
                 return true;
             }
             int i = board.next(entry.counts, entry.heads[first], n);
-            if (i >= n || (entry.staged && !isReady(entry, i))) {
+            if (i >= n || (entry.staged && !isReady(entry, entry.locals, i))) {
                 return helped;
             }
             if (board.claim(entry.counts, entry.heads[first], i)) {
@@ -380,6 +467,44 @@ final class SharedGroup {
                     commit(entry);
                 }
             }
+            return true;
+        } catch (RuntimeException | Error e) {
+            fail(rankFailed(rank, e));
+            return true;
+        } finally {
+            board.setActive(rank, false);
+        }
+    }
+
+    /** Goes on with the exchange between hosts, and with what passes through shared memory. */
+    private boolean workWide(Entry entry) {
+        boolean helped = entry.kind == Board.STAGED && (copyOut(entry, false) | copyIn(entry));
+        if (entry.acknowledged) {
+            return helped;
+        }
+        board.setActive(rank, true);
+        try {
+            if (board.isFailed()) {
+                return true;
+            }
+            Passage passage = entry.passage;
+            if (passage != null) {
+                helped |= passage.step();
+                if (!passage.isDone()) {
+                    return helped;
+                }
+            }
+            // All runs have to be through, and all ranks to have seen where a split's board is.
+            entry.acknowledged = true;
+            if (board.finish(entry.counts) == entry.locals.length) {
+                commit(entry);
+            }
+            return true;
+        } catch (Passage.MismatchException e) {
+            fail(new LateCalls(this).wideMismatch(entry, e));
+            return true;
+        } catch (Link.BrokenException e) {
+            fail(session.lost(this, e));
             return true;
         } catch (RuntimeException | Error e) {
             fail(rankFailed(rank, e));
@@ -406,40 +531,38 @@ final class SharedGroup {
     }
 
     private void execute(Entry entry, int i) {
-        int size = entry.buffer == null ? 1 : entry.buffer.dtype().bytes();
-        long stage = (long) i % Board.STAGES * (STAGE / size);
-        Slice slice = entry.slices.get(i);
-        slice.execute(
-                entry.call,
-                entry.participants,
-                new Slice.Memory() {
-                    @Override
-                    public HostBuffer buffer(int other) {
-                        HostBuffer buffer = entry.memory[other];
-                        if (buffer == null) {
-                            throw new IllegalStateException("Rank " + other + " has no memory");
-                        }
-                        return buffer;
-                    }
-
-                    @Override
-                    public long index(int other, long element) {
-                        boolean through =
-                                entry.staged
-                                        && board.kind(board.slot(other, entry.heads[other]))
-                                                == Board.STAGED;
-                        return through ? stage : element;
-                    }
-                });
+        entry.slices.get(i).execute(entry.call, entry.participants, memory(entry, i));
         if (entry.staged) {
-            board.setDone(entry.counts, i);
+            board.setDone(entry.dones, i);
         }
     }
 
-    private boolean isReady(Entry entry, int i) {
-        for (int other : entry.participants) {
-            int slot = board.slot(other, entry.heads[other]);
-            if (board.kind(slot) == Board.STAGED && board.ready(slot) <= i) {
+    /** Shows where the elements of a slice are. */
+    private Slice.Memory memory(Entry entry, int i) {
+        return new Slice.Memory() {
+            @Override
+            public HostBuffer buffer(int other) {
+                HostBuffer buffer = entry.memory[other];
+                if (buffer == null) {
+                    throw new IllegalStateException("Rank " + other + " has no memory");
+                }
+                return buffer;
+            }
+
+            @Override
+            public long index(int other, long element) {
+                return isStaged(entry, other) ? stage(i, buffer(other)) : element;
+            }
+        };
+    }
+
+    private boolean isStaged(Entry entry, int other) {
+        return entry.staged && board.kind(board.slot(other, entry.heads[other])) == Board.STAGED;
+    }
+
+    private boolean isReady(Entry entry, int[] ranks, int i) {
+        for (int other : ranks) {
+            if (isStaged(entry, other) && board.ready(board.slot(other, entry.heads[other])) <= i) {
                 return false;
             }
         }
@@ -472,7 +595,7 @@ final class SharedGroup {
         }
         boolean copied = false;
         while (entry.copiedOut < entry.slices.size()
-                && (ended || board.isDone(entry.counts, entry.copiedOut))) {
+                && (ended || board.isDone(entry.dones, entry.copiedOut))) {
             int i = entry.copiedOut;
             Slice slice = entry.slices.get(i);
             if (slice.writes(entry.call, rank)) {
@@ -507,11 +630,11 @@ final class SharedGroup {
 
     /** Ends an operation for all its ranks, unless somebody has or the group has failed. */
     private void commit(Entry entry) {
-        int first = entry.participants[0];
+        int first = entry.locals[0];
         board.lock(rank);
         try {
             if (!board.isFailed() && board.head(first) == entry.heads[first]) {
-                for (int other : entry.participants) {
+                for (int other : entry.locals) {
                     board.advance(other);
                 }
             }
@@ -523,6 +646,12 @@ final class SharedGroup {
     /** Fails the group for all its ranks, unless it has failed. */
     void fail(CommunicationException cause) {
         byte[] record = FailureCodec.bytes(cause, Board.MOST_RECORD);
+        Bulletin bulletin = session.bulletin();
+        failHere(isWide() && bulletin != null ? bulletin.fail(id, record) : record);
+    }
+
+    /** Fails the group for its ranks on this host, unless it has failed. */
+    void failHere(byte[] record) {
         board.lock(rank);
         try {
             board.fail(record);
@@ -574,12 +703,19 @@ final class SharedGroup {
     /** Tells why the group failed because a rank has waited too long. */
     void timeOut(Entry entry, Duration waited) {
         SharedGroup root = session.root();
+        Bulletin bulletin = session.bulletin();
         root.board.takeTurn(root.rank);
         try {
+            if (bulletin != null) {
+                bulletin.takeTurn();
+            }
             if (!entry.isDone() && !checkFailed()) {
                 new LateCalls(this).fail(waited);
             }
         } finally {
+            if (bulletin != null) {
+                bulletin.endTurn();
+            }
             root.board.endTurn(root.rank);
         }
     }
@@ -590,6 +726,9 @@ final class SharedGroup {
         List<Entry> pending;
         synchronized (queueLock) {
             pending = new ArrayList<>(queue);
+        }
+        if (!pending.isEmpty() && !checkFailed()) {
+            calls.ask();
         }
         Entry found = null;
         for (Entry entry : pending) {
@@ -614,11 +753,58 @@ final class SharedGroup {
             left = true;
             missed = !queue.isEmpty();
         }
+        Bulletin bulletin = session.bulletin();
+        if (isWide() && bulletin != null) {
+            bulletin.leave(id, worldRanks[rank], answer());
+        }
         board.leave(rank);
         if (!checkFailed() && (missed || new LateCalls(this).isExpected(rank))) {
             fail(rankFailed(rank, CommunicatorClosedException.of(name, worldRanks[rank])));
         }
         look();
+    }
+
+    boolean isHere(int other) {
+        return session.isHere(worldRanks[other]);
+    }
+
+    /** Asks the ranks of other hosts where they are. */
+    Map<Integer, Answer> ask() {
+        Map<Integer, Answer> answers = new HashMap<>();
+        Bulletin bulletin = session.bulletin();
+        if (bulletin != null) {
+            List<Integer> others = new ArrayList<>();
+            Arrays.stream(all).filter(r -> !isHere(r)).forEach(r -> others.add(worldRanks[r]));
+            Map<Integer, Answer> byWorld = others.isEmpty() ? Map.of() : bulletin.ask(id, others);
+            for (int other : all) {
+                Answer answer = byWorld.get(worldRanks[other]);
+                if (answer != null) {
+                    answers.put(other, answer);
+                }
+            }
+        }
+        return answers;
+    }
+
+    /** Tells whether a call of this group, by another rank, waits for this rank. */
+    boolean isAwaitedFor(Fingerprint call) {
+        synchronized (queueLock) {
+            return call.group().equals(name)
+                    && !Entry.isMessage(call.operation())
+                    && collectives <= call.sequence();
+        }
+    }
+
+    /** Says where this rank is, for ranks of other hosts. */
+    Answer answer() {
+        long come;
+        Fingerprint head;
+        synchronized (queueLock) {
+            come = collectives;
+            Entry first = queue.peek();
+            head = first == null ? null : first.call;
+        }
+        return session.answer(this, come, head);
     }
 
     @Nullable Entry head() {

@@ -20,11 +20,12 @@ import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.Work;
 
 /**
- * Ranks that are processes of one host and exchange through shared memory.
+ * Ranks that are processes, on one host or several.
  *
- * <p>Buckets that it allocates lie in shared memory and are worked on in place; other memory passes
- * through a window. Gives the same bits as {@link
- * org.yoloddp.comm.inprocess.InProcessCommunicator}.
+ * <p>On a host they exchange through shared memory: buckets that the communicator allocates lie in
+ * it and are worked on in place; other memory passes through a window. Between hosts it is a chain
+ * over sockets, in the order of ranks. Gives the same bits as {@link
+ * org.yoloddp.comm.inprocess.InProcessCommunicator}, however the ranks are spread.
  */
 public final class TcpCommunicator extends HostCommunicator {
 
@@ -68,7 +69,7 @@ public final class TcpCommunicator extends HostCommunicator {
     @Override
     public CommBuffer allocate(DType dtype, long count) {
         HostBuffer buffer =
-                group.size() == 1 ? HostBuffer.allocate(dtype, count) : share(dtype, count);
+                session.isAlone() ? HostBuffer.allocate(dtype, count) : share(dtype, count);
         allocated.removeIf(HostBuffer::isClosed);
         allocated.add(buffer);
         return buffer;
@@ -112,20 +113,25 @@ public final class TcpCommunicator extends HostCommunicator {
         }
         int[] world =
                 members.stream().mapToInt(r -> group.worldRanks[Math.toIntExact(r)]).toArray();
-        SharedGroup child = new SharedGroup(session, name, world, mine, board(entry, world), group);
+        String id = group.id + "." + entry.call.sequence();
+        SharedGroup child =
+                new SharedGroup(session, id, name, world, mine, board(entry, world), group);
+        child.connect(deadline());
         Communicator communicator = new TcpCommunicator(session, child);
         children.add(communicator);
         return Optional.of(communicator);
     }
 
     private Board board(Entry entry, int[] world) {
-        int bytes = Board.bytes(world.length);
+        int[] here = group.localMembers(entry);
+        int bytes = Board.bytes(here.length);
         Arena.Place place = entry.board;
         ByteBuffer memory =
                 place == null
                         ? ByteBuffer.allocateDirect(bytes + 64).alignedSlice(64)
-                        : session.piece(world[0], place.piece()).slice(place.offset(), bytes);
-        return new Board(new Words(memory), world.length);
+                        : session.piece(group.worldRanks[here[0]], place.piece())
+                                .slice(place.offset(), bytes);
+        return new Board(new Words(memory), session.seats(world));
     }
 
     @Override
@@ -154,6 +160,7 @@ public final class TcpCommunicator extends HostCommunicator {
         }
         group.leave();
         session.remove(group);
+        session.disconnect(group);
         if (group == session.root()) {
             session.close();
         }

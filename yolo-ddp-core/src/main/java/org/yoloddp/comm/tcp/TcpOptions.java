@@ -1,19 +1,24 @@
 package org.yoloddp.comm.tcp;
 
+import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
-/** How {@link TcpCommunicator}s share memory. Immutable. */
+/** How {@link TcpCommunicator}s share memory and are reached. Immutable. */
 public final class TcpOptions {
 
-    private static final TcpOptions DEFAULTS = new TcpOptions(usualFolder(), Long.MAX_VALUE);
+    private static final TcpOptions DEFAULTS = new TcpOptions(usualFolder(), Long.MAX_VALUE, null);
 
     private final Path sharedMemory;
     private final long limit;
+    private final @Nullable InetAddress address;
 
-    private TcpOptions(Path sharedMemory, long limit) {
+    private TcpOptions(Path sharedMemory, long limit, @Nullable InetAddress address) {
         this.sharedMemory = sharedMemory;
         this.limit = limit;
+        this.address = address;
     }
 
     /**
@@ -40,7 +45,7 @@ public final class TcpOptions {
      * @return the options with it
      */
     public TcpOptions withSharedMemory(Path folder) {
-        return new TcpOptions(folder, limit);
+        return new TcpOptions(folder, limit, address);
     }
 
     /**
@@ -50,7 +55,22 @@ public final class TcpOptions {
      * @return the options with it
      */
     public TcpOptions withSharedMemoryLimit(long bytes) {
-        return new TcpOptions(sharedMemory, bytes);
+        return new TcpOptions(sharedMemory, bytes, address);
+    }
+
+    /**
+     * Chooses the address at which ranks of other hosts reach this one; the default is that of the
+     * connection to the store.
+     *
+     * @param local an address of this host, the only one that is listened on
+     * @return the options with it
+     */
+    public TcpOptions withAddress(InetAddress local) {
+        return new TcpOptions(sharedMemory, limit, local);
+    }
+
+    Optional<InetAddress> address() {
+        return Optional.ofNullable(address);
     }
 
     Path sharedMemory() {

@@ -1,15 +1,15 @@
 package org.yoloddp.comm.tcp;
 
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -20,7 +20,8 @@ import org.yoloddp.comm.CommunicatorProvider;
 import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.Store;
-import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.rendezvous.JobToken;
+import org.yoloddp.rendezvous.TcpStore;
 
 /**
  * Makes {@link TcpCommunicator}s, for ranks that are processes, or threads that share nothing but a
@@ -57,7 +58,8 @@ public final class TcpProvider implements CommunicatorProvider {
     @Override
     public Availability probe(MemoryDevice device) {
         return device.equals(MemoryDevice.HOST)
-                ? Availability.yes("ranks are processes that share " + options.sharedMemory())
+                ? Availability.yes(
+                        "ranks are processes, which share memory in " + options.sharedMemory())
                 : Availability.no("works on the memory of the host, not of " + device);
     }
 
@@ -106,109 +108,165 @@ public final class TcpProvider implements CommunicatorProvider {
             for (int r = 0; r < context.size(); r++) {
                 facts.add(Facts.of(hear("facts", r)));
             }
-            if (context.size() == 1) {
-                ByteBuffer control = ByteBuffer.allocateDirect(Session.controlBytes(1) + 64);
-                return communicator(control.alignedSlice(64));
+            int[] candidates = IntStream.range(0, context.size()).filter(this::mayShare).toArray();
+            int first = candidates[0];
+            ByteBuffer control = null;
+            if (candidates.length == 1) {
+                say("joined", rank, new byte[] {0});
+            } else {
+                control = rank == first ? create(candidates) : open(candidates);
             }
-            int first =
-                    IntStream.range(0, context.size())
-                            .filter(this::mayShare)
-                            .findFirst()
-                            .orElse(rank);
-            ByteBuffer control = rank == first ? create() : open(first);
-            Set<Integer> others = new TreeSet<>();
-            for (int r = 0; r < context.size(); r++) {
-                if (!mayShare(r) || hear("joined", r)[0] == 0) {
-                    others.add(r);
-                }
-            }
+            int[] hosts = hosts();
             if (rank == first) {
                 shared.delete(controlName(first));
             }
-            if (control == null || !others.isEmpty()) {
-                throw severalHosts(others);
+            Session.World world = new Session.World(facts, hosts);
+            int[] here = world.sharing(rank);
+            if (control == null || here.length < candidates.length) {
+                control = ByteBuffer.allocateDirect(Session.controlBytes(1) + 64).alignedSlice(64);
             }
-            for (int r = 0; r < context.size(); r++) {
-                if (area(control, r).nonce() != facts.get(r).nonce()) {
-                    others.add(r);
+            Links links = here.length == context.size() ? null : listen();
+            Session session =
+                    Session.start(rank, context.deadline(), world, shared, control, links, store);
+            TcpCommunicator communicator = new TcpCommunicator(session, session.root());
+            try {
+                session.root().connect(left());
+            } catch (RuntimeException e) {
+                communicator.close();
+                throw e;
+            }
+            if (rank == 0) {
+                LOG.info("{} ranks:  {}", context.size(), describe(world));
+            }
+            return communicator;
+        }
+
+        /**
+         * Numbers the hosts. Ranks that have all proved that they share memory have the number of
+         * their first; otherwise each has a number of its own.
+         */
+        private int[] hosts() {
+            int[] hosts = new int[context.size()];
+            for (int r = 0; r < hosts.length; r++) {
+                Facts mine = facts.get(r);
+                int[] candidates =
+                        IntStream.range(0, hosts.length)
+                                .filter(other -> mine.mayShare(facts.get(other)))
+                                .toArray();
+                boolean all = IntStream.of(candidates).allMatch(c -> hear("joined", c)[0] == 1);
+                hosts[r] = all ? candidates[0] : hosts.length + r;
+            }
+            return hosts;
+        }
+
+        private String describe(Session.World world) {
+            long sharing =
+                    IntStream.of(world.hosts()).filter(h -> h < context.size()).distinct().count();
+            long alone = IntStream.of(world.hosts()).filter(h -> h >= context.size()).count();
+            return sharing + " hosts with shared memory, and " + alone + " alone on theirs";
+        }
+
+        /** Listens for ranks of other hosts, and learns where they listen. */
+        private Links listen() {
+            try {
+                TcpStore tcp = store instanceof TcpStore known ? known : null;
+                Links links =
+                        new Links(
+                                rank,
+                                tcp == null ? JobToken.none() : tcp.token(),
+                                tcp == null ? "local" : tcp.options().job(),
+                                tcp == null ? 0 : tcp.options().generation(),
+                                options.address()
+                                        .orElse(
+                                                tcp == null
+                                                        ? InetAddress.getLoopbackAddress()
+                                                        : tcp.localAddress()),
+                                context.deadline());
+                InetSocketAddress mine = links.address();
+                String text = mine.getAddress().getHostAddress() + " " + mine.getPort();
+                say("listen", rank, text.getBytes(StandardCharsets.UTF_8));
+                List<@Nullable InetSocketAddress> addresses = new ArrayList<>();
+                for (int r = 0; r < context.size(); r++) {
+                    addresses.add(r == rank ? null : address(r));
                 }
+                links.setPeers(addresses);
+                return links;
+            } catch (IOException e) {
+                throw TcpConnectException.cannotListen(rank, e);
             }
-            if (!others.isEmpty()) {
-                throw severalHosts(others);
-            }
-            return communicator(control);
+        }
+
+        private InetSocketAddress address(int r) throws IOException {
+            String[] parts = new String(hear("listen", r), StandardCharsets.UTF_8).split(" ", -1);
+            return new InetSocketAddress(
+                    InetAddress.getByName(parts[0]), Integer.parseInt(parts[1]));
         }
 
         private boolean mayShare(int other) {
             return facts.get(rank).mayShare(facts.get(other));
         }
 
-        private ConfigurationException severalHosts(Set<Integer> others) {
-            return new ConfigurationException(
-                    "The communicator 'tcp' connects ranks that share memory, but rank "
-                            + rank
-                            + " on host '"
-                            + context.hostId()
-                            + "' shares none with ranks "
-                            + others
-                            + ". Run all ranks on one host with room in "
-                            + options.sharedMemory()
-                            + ", and with one YOLODDP_HOST_ID.");
-        }
-
-        private RankArea area(ByteBuffer control, int r) {
-            return new RankArea(new Words(control).part(r * RankArea.BYTES, RankArea.BYTES));
-        }
-
         private String controlName(int first) {
             return facts.get(first).files(first) + "-control";
         }
 
-        private @Nullable ByteBuffer create() {
+        private @Nullable ByteBuffer create(int[] candidates) {
             ByteBuffer control = null;
             String answer = controlName(rank);
+            int bytes = Session.controlBytes(candidates.length);
             try {
-                control = shared.create(answer, Session.controlBytes(context.size()));
-                area(control, rank).setNonce(nonce);
+                control = shared.create(answer, bytes);
+                Session.area(new Words(control), 0).setNonce(nonce);
             } catch (IOException e) {
                 LOG.warn(
-                        "No shared memory in {} ({}): {}",
+                        "Ranks {} get no {} bytes of shared memory in {} ({}): {}. They exchange"
+                                + " over sockets, which is slower. Make it larger, for a container"
+                                + " by --shm-size.",
+                        candidates,
+                        bytes,
                         shared.folder(),
                         shared.space(),
-                        e.toString());
-                answer = NONE + e;
+                        e.getMessage());
+                answer = NONE;
             }
             say("control", rank, answer.getBytes(StandardCharsets.UTF_8));
-            say("joined", rank, new byte[] {(byte) (control == null ? 0 : 1)});
-            return control;
+            return proven(candidates, control);
         }
 
-        private @Nullable ByteBuffer open(int first) {
+        private @Nullable ByteBuffer open(int[] candidates) {
+            int first = candidates[0];
             String name = new String(hear("control", first), StandardCharsets.UTF_8);
             ByteBuffer control = null;
-            if (!name.startsWith(NONE) && name.equals(controlName(first))) {
+            if (name.equals(controlName(first))) {
                 try {
-                    ByteBuffer opened = shared.open(name, Session.controlBytes(context.size()));
-                    opened.order(ByteOrder.nativeOrder());
-                    if (area(opened, first).nonce() == facts.get(first).nonce()) {
-                        area(opened, rank).setNonce(nonce);
-                        control = opened;
-                    }
+                    control = shared.open(name, Session.controlBytes(candidates.length));
+                    int seat = Arrays.binarySearch(candidates, rank);
+                    Session.area(new Words(control), seat).setNonce(nonce);
                 } catch (IOException e) {
                     LOG.warn(
-                            "Rank {} cannot share memory with rank {}: {}",
+                            "Rank {} cannot share memory with rank {}, so they exchange over"
+                                    + " sockets, which is slower: {}",
                             rank,
                             first,
                             e.toString());
                 }
             }
-            say("joined", rank, new byte[] {(byte) (control == null ? 0 : 1)});
-            return control;
+            return proven(candidates, control);
         }
 
-        private Communicator communicator(ByteBuffer control) {
-            Session session = Session.start(rank, context.deadline(), facts, shared, control);
-            return new TcpCommunicator(session, session.root());
+        /** Tells whether the memory is what the peers see, by the numbers they leave in it. */
+        private @Nullable ByteBuffer proven(int[] candidates, @Nullable ByteBuffer control) {
+            say("mapped", rank, new byte[0]);
+            boolean same = control != null;
+            for (int i = 0; i < candidates.length; i++) {
+                hear("mapped", candidates[i]);
+                same &=
+                        control != null
+                                && Session.area(new Words(control), i).nonce()
+                                        == facts.get(candidates[i]).nonce();
+            }
+            say("joined", rank, new byte[] {(byte) (same ? 1 : 0)});
+            return same ? control : null;
         }
     }
 }

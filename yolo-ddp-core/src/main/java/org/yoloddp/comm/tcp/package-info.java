@@ -1,4 +1,4 @@
-/** The communicator between processes: shared memory within a host. */
+/** The communicator between processes: shared memory within a host, sockets between hosts. */
 @NullMarked
 package org.yoloddp.comm.tcp;
 

@@ -1,0 +1,67 @@
+package org.yoloddp.comm.tcp;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+
+/** A connection to a rank of another host; never blocks. */
+final class Link implements AutoCloseable {
+
+    /** The other end broke, by number in the world. */
+    static final class BrokenException extends RuntimeException {
+
+        private static final long serialVersionUID = 1L;
+
+        final transient int peer;
+
+        BrokenException(int peer, String message) {
+            super(message);
+            this.peer = peer;
+        }
+    }
+
+    final int peer;
+    private final SocketChannel channel;
+
+    Link(int peer, SocketChannel channel) {
+        this.peer = peer;
+        this.channel = channel;
+    }
+
+    /** Reads what is there; tells whether that was something. */
+    boolean read(ByteBuffer to) {
+        if (!to.hasRemaining()) {
+            return false;
+        }
+        try {
+            int count = channel.read(to);
+            if (count < 0) {
+                throw new BrokenException(peer, "the connection was closed");
+            }
+            return count > 0;
+        } catch (IOException e) {
+            throw new BrokenException(peer, e.toString());
+        }
+    }
+
+    /** Writes what there is room for; tells whether that was something. */
+    boolean write(ByteBuffer from) {
+        if (!from.hasRemaining()) {
+            return false;
+        }
+        try {
+            return channel.write(from) > 0;
+        } catch (IOException e) {
+            throw new BrokenException(peer, e.toString());
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            channel.close();
+        } catch (IOException e) {
+            // It is of no use any more, closed or not.
+        }
+    }
+}
