@@ -1,5 +1,6 @@
 package org.yoloddp;
 
+import static java.lang.Double.NaN;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -30,6 +31,7 @@ import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.optim.OptimizerSpec;
 import org.yoloddp.sampler.IndexSampler;
 import org.yoloddp.schedule.HyperparameterSchedule;
+import org.yoloddp.schedule.Hyperparameters;
 import org.yoloddp.schedule.LearningRate;
 import org.yoloddp.train.EpochReport;
 import org.yoloddp.train.LossValue;
@@ -119,6 +121,31 @@ class TrainerNumbersTest {
                                 .setLoss(rank -> scaled(1 / 3.0)));
         assertThat(firstOfThirds.largestDifference(first)).isLessThan(EQUAL);
         assertThat(whole.largestDifference(first)).isGreaterThan(FAR);
+    }
+
+    @Test
+    void whatIsAccumulatedAtTheEndOfAnEpochIsDroppedOnRequestButCounted() {
+        HyperparameterSchedule every4 = HyperparameterSchedule.of(LearningRate.constant(.1), 4);
+        // Three batches an epoch. The only step comes after the first batch of the second epoch,
+        // and is made from that batch alone.
+        HyperparameterSchedule byHand =
+                (plan, groups) ->
+                        step -> new Hyperparameters(new double[] {step == 3 ? .1 : 0}, NaN, 1);
+        for (int ranks = 1; ranks <= 2; ranks++) {
+            World world = World.threads(ranks);
+            Weights dropped = weights(thirds(every4.droppingRest()).optWorld(world));
+            assertThat(dropped.largestDifference(weights(thirds(byHand)))).isLessThan(EQUAL);
+            Weights applied = weights(thirds(every4).optWorld(world));
+            assertThat(dropped.largestDifference(applied)).isGreaterThan(FAR);
+        }
+    }
+
+    private DistributedTrainerBuilder thirds(HyperparameterSchedule schedule) {
+        return fullBatch()
+                .setEpochs(2)
+                .setBatchSize(Toy.SAMPLES / 3)
+                .optOptimizer(OptimizerSpec.sgd())
+                .optSchedule(schedule);
     }
 
     private DistributedTrainerBuilder accumulating(int batches) {

@@ -38,6 +38,45 @@ public interface HyperparameterSchedule {
         default boolean updatesAfter(long step) {
             return (step + 1) % at(step).accumulate() == 0;
         }
+
+        /**
+         * Whether gradients of too few batches that are left at the end of an epoch are applied
+         * there all the same. Otherwise they are thrown away, though the batches still count.
+         *
+         * @return true unless the schedule says otherwise
+         */
+        default boolean appliesRest() {
+            return true;
+        }
+    }
+
+    /**
+     * Throws away what is accumulated at the end of an epoch without being enough for a step of the
+     * optimizer, as YOLOv5 does: it sets gradients to zero when an epoch begins, but goes on
+     * counting batches. By default such a rest is applied.
+     *
+     * @return a schedule that differs in this alone
+     */
+    default HyperparameterSchedule droppingRest() {
+        return (plan, groups) -> {
+            Bound bound = bind(plan, groups);
+            return new Bound() {
+                @Override
+                public Hyperparameters at(long step) {
+                    return bound.at(step);
+                }
+
+                @Override
+                public boolean updatesAfter(long step) {
+                    return bound.updatesAfter(step);
+                }
+
+                @Override
+                public boolean appliesRest() {
+                    return false;
+                }
+            };
+        };
     }
 
     /**

@@ -23,7 +23,7 @@ import org.yoloddp.torch.GraphMemory;
 /**
  * One batch: forward, loss, backward, and after enough batches reduction, clipping, optimizer and
  * average. Gradients of several batches add up, as in PyTorch; those that are left at the end of an
- * epoch are applied.
+ * epoch are applied, unless the schedule drops them.
  */
 final class TrainingStep implements AutoCloseable {
 
@@ -47,6 +47,7 @@ final class TrainingStep implements AutoCloseable {
     private final BooleanSupplier cancelled;
     private final StepWatch watch;
     private final Samples exposedMillis = new Samples();
+    private boolean dropsRest;
     private Hyperparameters now;
 
     TrainingStep(
@@ -116,7 +117,9 @@ final class TrainingStep implements AutoCloseable {
     /** Tells whether gradients are reduced in this step. */
     private boolean begin(long iteration, boolean lastOfEpoch) {
         now = schedule.at(iteration);
-        boolean synchronised = schedule.updatesAfter(iteration) || lastOfEpoch;
+        boolean complete = schedule.updatesAfter(iteration);
+        boolean synchronised = complete || (lastOfEpoch && schedule.appliesRest());
+        dropsRest = lastOfEpoch && !synchronised;
         if (synchronised && settings.reduction().broadcastBuffers()) {
             watch.exposedBuffers.begin(iteration);
             replica.broadcastBuffers();
@@ -157,6 +160,9 @@ final class TrainingStep implements AutoCloseable {
     private Result end(long iteration, boolean synchronised) {
         double lossScale = scaling.scale();
         if (!synchronised) {
+            if (dropsRest) {
+                replica.zeroGradients();
+            }
             return new Result(StepFlags.NONE, Double.NaN, false, lossScale);
         }
         watch.exposedGradients.begin(iteration);
