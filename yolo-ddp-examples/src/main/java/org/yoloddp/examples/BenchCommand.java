@@ -10,13 +10,21 @@ import picocli.CommandLine.Spec;
         name = "bench",
         description = "Measures.",
         synopsisSubcommandLabel = "BENCHMARK",
-        subcommands = {BenchStepCommand.class, BenchServeCommand.class})
+        subcommands = {
+            BenchStepCommand.class,
+            BenchOverheadCommand.class,
+            BenchOverlapCommand.class,
+            BenchScalingCommand.class,
+            BenchMemoryCommand.class,
+            BenchServeCommand.class
+        })
 final class BenchCommand implements Runnable {
 
     @Spec private CommandSpec spec;
 
     @Override
     public void run() {
-        throw new ParameterException(spec.commandLine(), "There is no benchmark; there is 'step'");
+        throw new ParameterException(
+                spec.commandLine(), "There is no benchmark; give one of those that --help lists");
     }
 }

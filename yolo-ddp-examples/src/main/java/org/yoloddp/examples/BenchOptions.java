@@ -35,12 +35,4 @@ final class BenchOptions {
         Path file = Home.folder().resolve("python").resolve(script);
         return TurnProcess.python(python, file, options, tunedAllocator);
     }
-
-    void print(Console console, BenchReport report) {
-        if (json) {
-            console.print(report.json());
-        } else {
-            report.lines().forEach(console::print);
-        }
-    }
 }

@@ -84,6 +84,13 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
         return new BenchReport(bench, versions, rows);
     }
 
+    /** Makes a report of what this JVM has measured, with the versions of rivals if any. */
+    static BenchReport of(String bench, Map<String, String> rivals, List<Row> rows) {
+        Map<String, String> versions = ourVersions();
+        versions.putAll(rivals);
+        return new BenchReport(bench, versions, rows);
+    }
+
     /** The versions of what this JVM runs. */
     static Map<String, String> ourVersions() {
         Map<String, String> versions = new TreeMap<>();
@@ -93,6 +100,14 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
         versions.put("djl", natives.djlVersion());
         versions.put("libtorch", String.valueOf(natives.libtorchVersion()));
         return versions;
+    }
+
+    void print(Console console, boolean asJson) {
+        if (asJson) {
+            console.print(json());
+        } else {
+            lines().forEach(console::print);
+        }
     }
 
     String json() {

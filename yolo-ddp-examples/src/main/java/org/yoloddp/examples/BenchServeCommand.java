@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.concurrent.Callable;
 import org.yoloddp.DistributedTrainer;
 import org.yoloddp.ddp.Reduction;
+import org.yoloddp.torch.TorchRuntime;
 import org.yoloddp.train.Deadlines;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -59,9 +60,11 @@ final class BenchServeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        TorchRuntime.start();
         ServedTurns turns =
                 new ServedTurns(
                         warmUp,
+                        ProcessMemory.now().get("resident"),
                         new BufferedReader(
                                 new InputStreamReader(System.in, StandardCharsets.UTF_8)),
                         console);

@@ -81,7 +81,7 @@ final class BenchStepCommand implements Callable<Integer> {
         try (Interruption interruption = new Interruption(console)) {
             try {
                 List<BenchReport.Row> rows = compare(bench, all);
-                options.print(console, BenchReport.of("step", processes(all), rows));
+                BenchReport.of("step", processes(all), rows).print(console, options.json);
             } catch (RivalException e) {
                 if (interruption.happened()) {
                     return ExitCode.INTERRUPTED;

@@ -5,8 +5,10 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 import org.yoloddp.error.YoloDdpException;
 import org.yoloddp.train.StepReport;
 import org.yoloddp.train.TrainingObserver;
@@ -17,14 +19,20 @@ final class ServedTurns implements TrainingObserver {
     private static final Pattern RUN = Pattern.compile("run (\\d+)");
 
     private final int warmUp;
+    private final @Nullable Double residentBefore;
     private final BufferedReader requests;
     private final Console console;
     private final Gson gson = new Gson();
     private double[] millis = {};
     private int taken;
 
-    ServedTurns(int warmUp, BufferedReader requests, Console console) {
+    /**
+     * @param residentBefore the memory in MB before there was a model, if known
+     */
+    ServedTurns(
+            int warmUp, @Nullable Double residentBefore, BufferedReader requests, Console console) {
         this.warmUp = warmUp;
+        this.residentBefore = residentBefore;
         this.requests = requests;
         this.console = console;
     }
@@ -35,13 +43,11 @@ final class ServedTurns implements TrainingObserver {
             return;
         }
         if (report.step() + 1 == warmUp) {
-            console.print(
-                    gson.toJson(
-                            Map.of(
-                                    "versions",
-                                    BenchReport.ourVersions(),
-                                    "memory",
-                                    ProcessMemory.now())));
+            Map<String, Object> start = new TreeMap<>();
+            start.put("versions", BenchReport.ourVersions());
+            start.put(
+                    "memory", residentBefore == null ? Map.of() : Map.of("before", residentBefore));
+            console.print(gson.toJson(start));
             next();
             return;
         }

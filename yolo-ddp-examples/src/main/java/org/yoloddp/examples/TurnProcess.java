@@ -17,6 +17,7 @@ import java.util.TreeMap;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 import org.yoloddp.natives.AllocatorSettings;
 
 /**
@@ -39,7 +40,7 @@ final class TurnProcess implements AutoCloseable {
      * @param millis how long each step took
      * @param memory of the process in MB by name, as far as its system tells
      */
-    record Turn(@SerializedName("ms") double[] millis, Map<String, Double> memory) {}
+    record Turn(@SerializedName("ms") double[] millis, @Nullable Map<String, Double> memory) {}
 
     private final String name;
     private final String advice;
@@ -49,6 +50,7 @@ final class TurnProcess implements AutoCloseable {
     private final LinkedBlockingQueue<String> answers = new LinkedBlockingQueue<>();
     private volatile String lastWords = "";
     private final Map<String, String> versions = new TreeMap<>();
+    private final Map<String, Double> memory = new TreeMap<>();
 
     /**
      * Starts a rival and waits until it is warm.
@@ -110,8 +112,13 @@ final class TurnProcess implements AutoCloseable {
                         process.errorReader(StandardCharsets.UTF_8),
                         line -> lastWords = line.isBlank() ? lastWords : line.strip());
         try {
-            answer(START_LIMIT)
-                    .getAsJsonObject("versions")
+            JsonObject start = answer(START_LIMIT);
+            if (start.has("memory")) {
+                start.getAsJsonObject("memory")
+                        .entrySet()
+                        .forEach(e -> memory.put(e.getKey(), e.getValue().getAsDouble()));
+            }
+            start.getAsJsonObject("versions")
                     .entrySet()
                     .forEach(
                             entry ->
@@ -126,6 +133,11 @@ final class TurnProcess implements AutoCloseable {
 
     Map<String, String> versions() {
         return versions;
+    }
+
+    /** Returns what is known of its memory, in MB by name. */
+    Map<String, Double> memory() {
+        return memory;
     }
 
     /** Takes steps. */
@@ -143,7 +155,10 @@ final class TurnProcess implements AutoCloseable {
         }
         Turn turn =
                 new Gson().fromJson(answer(STEP_LIMIT.multipliedBy(steps)).toString(), Turn.class);
-        return turn.memory() == null ? new Turn(turn.millis(), Map.of()) : turn;
+        if (turn.memory() != null) {
+            memory.putAll(turn.memory());
+        }
+        return turn;
     }
 
     private JsonObject answer(Duration limit) {

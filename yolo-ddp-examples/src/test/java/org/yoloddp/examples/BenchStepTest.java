@@ -66,7 +66,7 @@ class BenchStepTest {
         assertThat(output.run("bench")).isEqualTo(2);
         assertThat(output.errLines())
                 .containsExactly(
-                        "error: ParameterException: There is no benchmark; there is 'step';"
-                                + " 'yolo-ddp bench --help' lists the options");
+                        "error: ParameterException: There is no benchmark; give one of those that"
+                                + " --help lists; 'yolo-ddp bench --help' lists the options");
     }
 }

@@ -1,0 +1,119 @@
+package org.yoloddp.examples;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.function.Supplier;
+import org.yoloddp.ddp.Reduction;
+import org.yoloddp.train.TrainingTask;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code yolo-ddp bench scaling}. */
+@Command(
+        name = "scaling",
+        sortOptions = false,
+        showDefaultValues = true,
+        description = {
+            "Times what data parallelism costs: ranks that are independent of each other, ranks that"
+                    + " only wait for each other in each step, and ranks that average their"
+                    + " gradients, in blocks in which each way has its turn. Ranks are threads of this"
+                    + " JVM. A ratio is the median over the blocks.",
+            "With --rival python the same is done by PyTorch's DistributedDataParallel over gloo, at"
+                    + " its best settings, in the same blocks. Packages: see 'bench step'."
+        })
+final class BenchScalingCommand implements Callable<Integer> {
+
+    private static final String RIVAL = "PyTorch over gloo, ";
+
+    private final Console console;
+
+    @Mixin private BenchOptions options = new BenchOptions();
+    @Mixin private BenchModels models = new BenchModels();
+
+    @Option(names = "--nproc", defaultValue = "2", description = "Ranks.")
+    private int ranks;
+
+    @Option(names = "--threads", defaultValue = "1", description = "Intra-op threads of a rank.")
+    private int threads;
+
+    @Option(names = "--blocks", defaultValue = "9", description = "How often each has its turn.")
+    private int blocks;
+
+    @Option(names = "--steps", defaultValue = "10", description = "Timed steps of one turn.")
+    private int steps;
+
+    @Option(names = "--warmup", defaultValue = "10", description = "Steps before the first turn.")
+    private int warmUp;
+
+    BenchScalingCommand(Console console) {
+        this.console = console;
+    }
+
+    @Override
+    public Integer call() {
+        List<BenchReport.Row> rows = new ArrayList<>();
+        Map<String, String> rivalVersions = new LinkedHashMap<>();
+        try (Interruption interruption = new Interruption(console);
+                RankGang gang = new RankGang(ranks)) {
+            try {
+                for (String model : models.models) {
+                    rows.addAll(measure(gang, model, rivalVersions));
+                }
+            } catch (BenchInterruptedException | RivalException e) {
+                if (interruption.happened()) {
+                    return ExitCode.INTERRUPTED;
+                }
+                throw e;
+            }
+            BenchReport.of("scaling", rivalVersions, rows).print(console, options.json);
+        }
+        return ExitCode.DONE;
+    }
+
+    private List<BenchReport.Row> measure(
+            RankGang gang, String model, Map<String, String> rivalVersions) {
+        TrainingTask task = models.task(model);
+        List<VariantBench.Variant> variants =
+                List.of(
+                        VariantBench.Variant.independent(task, threads),
+                        VariantBench.Variant.barrierOnly(task, threads, ranks),
+                        VariantBench.Variant.full(
+                                "full",
+                                task,
+                                threads,
+                                VariantBench.group(ranks),
+                                Reduction.defaults()));
+        String name = models.describe(model) + ", " + ranks + " ranks";
+        VariantBench bench = new VariantBench(blocks, steps, warmUp);
+        List<BenchReport.Row> rows = new ArrayList<>();
+        if (!options.withPython()) {
+            Map<String, List<Double>> millis = bench.run(gang, variants, Map.of());
+            rows.add(VariantBench.row(name, millis, "full", "barrier-only"));
+            rows.add(VariantBench.row(name, millis, "full", "independent"));
+            return rows;
+        }
+        List<String> arguments = new ArrayList<>(models.rivalOptions(model));
+        arguments.add("--ranks=" + ranks);
+        arguments.add("--threads=" + threads);
+        try (TurnProcess rival = options.start("rival_ranks.py", arguments, true)) {
+            rivalVersions.putAll(rival.versions());
+            Map<String, Supplier<double[]>> rivals = new LinkedHashMap<>();
+            for (VariantBench.Variant variant : variants) {
+                rivals.put(
+                        RIVAL + variant.name(),
+                        () -> rival.run(steps + 1, variant.name()).millis());
+            }
+            Map<String, List<Double>> millis = bench.run(gang, variants, rivals);
+            rows.add(VariantBench.row(name, millis, "full", "barrier-only"));
+            rows.add(VariantBench.row(name, millis, "full", "independent"));
+            for (VariantBench.Variant variant : variants) {
+                rows.add(VariantBench.row(name, millis, variant.name(), RIVAL + variant.name()));
+            }
+        }
+        return rows;
+    }
+}

@@ -1,0 +1,133 @@
+package org.yoloddp.examples;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.IntFunction;
+import java.util.function.Supplier;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.inprocess.InProcessCommunicator;
+import org.yoloddp.ddp.Reduction;
+import org.yoloddp.train.Deadlines;
+import org.yoloddp.train.TrainingTask;
+
+/**
+ * Trains one task in several ways by the same threads, in blocks in which each way has its turn.
+ * Ranks are threads of this JVM; a way is the loops of all ranks.
+ *
+ * @param blocks how often each way has its turn
+ * @param steps the steps of a turn that count; one before them does not
+ * @param warmUp steps of each way before the first block
+ */
+record VariantBench(int blocks, int steps, int warmUp) {
+
+    /**
+     * One way.
+     *
+     * @param name for the report
+     * @param loops makes the loop of a rank, on its thread
+     */
+    record Variant(String name, IntFunction<HandLoop> loops) {
+
+        /** Ranks without any communication. */
+        static Variant independent(TrainingTask task, int threads) {
+            return new Variant("independent", rank -> HandLoop.alone(task, threads, null));
+        }
+
+        /** Ranks that wait for each other in each step, but exchange nothing. */
+        static Variant barrierOnly(TrainingTask task, int threads, int ranks) {
+            List<Communicator> members = group(ranks);
+            return new Variant(
+                    "barrier-only", rank -> HandLoop.alone(task, threads, members.get(rank)));
+        }
+
+        /** Ranks that average their gradients. */
+        static Variant full(
+                String name,
+                TrainingTask task,
+                int threads,
+                List<Communicator> members,
+                Reduction reduction) {
+            return new Variant(
+                    name, rank -> HandLoop.together(task, threads, members.get(rank), reduction));
+        }
+    }
+
+    /** Connects ranks of this JVM. */
+    static List<Communicator> group(int ranks) {
+        return InProcessCommunicator.group(ranks, Deadlines.defaults().collective());
+    }
+
+    /**
+     * Returns for each way, and for each rival's, the milliseconds of a step in each block: the
+     * mean over the ranks of the median over the block's steps.
+     *
+     * @param rivals take their turns after ours in each block
+     */
+    Map<String, List<Double>> run(
+            RankGang gang, List<Variant> variants, Map<String, Supplier<double[]>> rivals) {
+        Map<String, List<HandLoop>> loops = new LinkedHashMap<>();
+        Map<String, List<Double>> millis = new LinkedHashMap<>();
+        try {
+            for (Variant variant : variants) {
+                loops.put(variant.name(), gang.all(variant.loops()));
+                turn(gang, loops.get(variant.name()), warmUp);
+                millis.put(variant.name(), new ArrayList<>());
+            }
+            rivals.keySet().forEach(name -> millis.put(name, new ArrayList<>()));
+            for (int block = 0; block < blocks; block++) {
+                for (int i = 0; i < variants.size(); i++) {
+                    // Another one comes first in each block.
+                    String name = variants.get((block + i) % variants.size()).name();
+                    millis.get(name).add(turn(gang, loops.get(name), steps + 1));
+                }
+                rivals.forEach((name, rival) -> millis.get(name).add(counted(rival.get())));
+            }
+        } finally {
+            loops.values().forEach(ofRanks -> close(gang, ofRanks));
+        }
+        return millis;
+    }
+
+    private static double turn(RankGang gang, List<HandLoop> loops, int steps) {
+        return gang.all(rank -> counted(loops.get(rank).run(steps))).stream()
+                .mapToDouble(Double::doubleValue)
+                .average()
+                .orElseThrow();
+    }
+
+    /** The median without the first step, which pays for the caches that the others have taken. */
+    private static double counted(double[] millis) {
+        List<Double> values = new ArrayList<>();
+        for (int i = millis.length > 1 ? 1 : 0; i < millis.length; i++) {
+            values.add(millis[i]);
+        }
+        return BenchReport.median(values);
+    }
+
+    private static void close(RankGang gang, List<HandLoop> loops) {
+        gang.all(
+                rank -> {
+                    loops.get(rank).close();
+                    return true;
+                });
+    }
+
+    /** Compares two ways by the median over the blocks of their ratios. */
+    static BenchReport.Row row(
+            String name, Map<String, List<Double>> millis, String ours, String rival) {
+        List<Double> mine = millis.get(ours);
+        List<Double> theirs = millis.get(rival);
+        List<Double> ratios = new ArrayList<>();
+        for (int i = 0; i < mine.size(); i++) {
+            ratios.add(theirs.get(i) / mine.get(i));
+        }
+        return BenchReport.Row.paired(
+                name + ", " + ours,
+                BenchReport.median(mine),
+                rival,
+                BenchReport.median(theirs),
+                BenchReport.median(ratios));
+    }
+}
