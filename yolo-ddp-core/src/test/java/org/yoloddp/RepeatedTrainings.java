@@ -11,6 +11,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.yoloddp.comm.RankFailedException;
+import org.yoloddp.ddp.CommunicationHook;
+import org.yoloddp.ddp.CommunicationHooks;
+import org.yoloddp.ddp.PowerSgd;
+import org.yoloddp.ddp.Reduction;
 import org.yoloddp.torch.TorchRuntime;
 import org.yoloddp.train.LossValue;
 import org.yoloddp.train.RankContext;
@@ -56,8 +60,22 @@ final class RepeatedTrainings {
         }
     }
 
-    private static void train(Toy toy) {
-        try (DistributedTrainer trainer = toy.builder().optWeightAverage(.99).build()) {
+    /** With whatever allocates memory of its own. */
+    private static Reduction reduction(int run) {
+        CommunicationHook.Factory hook =
+                run % 2 == 0
+                        ? CommunicationHooks.float16()
+                        : CommunicationHooks.powerSgd(
+                                PowerSgd.defaults().withStartStep(0).withMinCompressionRate(1.5));
+        return Reduction.defaults()
+                .withShardOptimizerState(true)
+                .withFindUnused(true)
+                .withCommunicationHook(hook);
+    }
+
+    private static void train(Toy toy, int run) {
+        try (DistributedTrainer trainer =
+                toy.builder().optWeightAverage(.99).optReduction(reduction(run)).build()) {
             trainer.train();
         }
     }
@@ -67,6 +85,7 @@ final class RepeatedTrainings {
         try (DistributedTrainer trainer =
                 toy.builder()
                         .optWeightAverage(.99)
+                        .optReduction(reduction(run))
                         .setBlock(rank -> largeNet())
                         .setLoss(rank -> failing(rank, run, mine))
                         .build()) {
@@ -118,7 +137,7 @@ final class RepeatedTrainings {
                 if (args.length > 0) {
                     fail(toy, run);
                 } else {
-                    train(toy);
+                    train(toy, run);
                 }
             }
             if (run == 10 || run == 50) {

@@ -168,7 +168,8 @@ final class GradientReducer implements AutoCloseable {
                 + reduction.bucketBytes()
                 + " bytes"
                 + (reduction.findUnused() ? ", finding unused parameters" : "")
-                + (reduction.communicationHook().isPresent() ? ", by a hook" : "");
+                + (reduction.communicationHook().isPresent() ? ", by a hook" : "")
+                + (reduction.shardOptimizerState() ? ", of a divided optimizer state" : "");
     }
 
     private Work average(GradientBucket bucket) {

@@ -8,8 +8,11 @@ import org.yoloddp.torch.TensorList;
  * Limits the norm of the gradients of all groups together, as PyTorch's {@code clip_grad_norm_}
  * does: longer gradients are scaled by max / (norm + 1e-6).
  *
- * <p>Gradients are looked up once; not thread-safe, belongs to one rank. Ranks that hold the same
- * reduced gradients find the same norm.
+ * <p>The norm is combined from the norms of the parameters, in model order, on every rank from all
+ * gradients. So ranks that hold the same reduced gradients find the same bits, whatever buckets
+ * these lie in and whether or not the optimizer's state is divided over the ranks.
+ *
+ * <p>Gradients are looked up once; not thread-safe, belongs to one rank.
  */
 public final class GradientClip implements AutoCloseable {
 

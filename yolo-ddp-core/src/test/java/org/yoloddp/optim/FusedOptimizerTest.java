@@ -216,6 +216,43 @@ class FusedOptimizerTest {
     }
 
     @Test
+    void aShardKeepsTheGroupsButUpdatesItsOwnParametersOnly() {
+        Map<String, NDArray> values = new LinkedHashMap<>();
+        for (String name : List.of("a", "b", "c")) {
+            values.put(name, manager.ones(new Shape(4)));
+        }
+        NamedParameters block = NamedParameters.of(manager, values);
+        for (int i = 0; i < PARAMETERS; i++) {
+            block.setGradient(i, new float[] {1, 1, 1, 1});
+        }
+        List<ParameterGroup> groups =
+                List.of(
+                        new ParameterGroup("first", List.of("a", "b"), 0),
+                        new ParameterGroup("second", List.of("c"), .5));
+        try (FusedOptimizer shard =
+                FusedOptimizer.create(
+                        OptimizerSpec.sgd().momentum(.9), groups, block.state(), "c"::equals)) {
+            assertThat(shard.stateBytes()).isEqualTo(16);
+            shard.step(new double[] {.25, .5}, Double.NaN);
+            assertThat(shard.state()).containsOnlyKeys("c/momentum_buffer");
+        }
+        assertThat(block.state().get("a").array().toFloatArray()).containsOnly(1);
+        assertThat(block.state().get("b").array().toFloatArray()).containsOnly(1);
+        assertThat(block.state().get("c").array().toFloatArray()).containsOnly(.25f);
+        assertThatThrownBy(
+                        () ->
+                                FusedOptimizer.create(
+                                        OptimizerSpec.adamW(),
+                                        groups.subList(1, 2),
+                                        block.state(),
+                                        "c"::equals))
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessage(
+                        "parameter 'a' is trainable but in no parameter group; add it to one, or"
+                                + " freeze it");
+    }
+
+    @Test
     void refusesWhatDoesNotFit() {
         NamedParameters block = block(Map.of("a", ones()));
         List<ParameterGroup> groups = List.of(new ParameterGroup("all", List.of("a"), 0));
