@@ -84,8 +84,7 @@ public final class DistributedTrainer implements AutoCloseable {
     private synchronized TrainingRun start(String call) {
         requireOpen(call);
         TrainingRun started =
-                TrainingRun.start(
-                        settings, () -> world.connect(settings.deadlines(), threadsPerRank));
+                TrainingRun.start(settings, () -> world.connect(settings, threadsPerRank));
         if (run != null) {
             // It is over, but may not have said so yet.
             run.awaitEnd();

@@ -1,31 +1,44 @@
 package org.yoloddp;
 
 import ai.djl.Device;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.inprocess.InProcessCommunicator;
 import org.yoloddp.error.ConfigurationException;
-import org.yoloddp.train.Deadlines;
+import org.yoloddp.launch.ClusterEnvironments;
+import org.yoloddp.launch.Detection;
+import org.yoloddp.launch.ProcessPlace;
 import org.yoloddp.train.RankPlace;
+import org.yoloddp.train.TrainingSettings;
 
 /**
  * Which ranks there are, and which of them this JVM runs. Immutable.
  *
- * <p>Ranks are threads of this JVM on its CPU. Processes and GPUs come with communicators of their
- * own; the code of a training doesn't change for them.
+ * <p>Ranks are threads of this JVM on its CPU ({@link #threads}), or processes on one host or
+ * several ({@link #fromEnvironment()}). GPUs come with a communicator of their own; the code of a
+ * training doesn't change.
  */
 public final class World {
 
     private static final Logger LOG = LoggerFactory.getLogger(World.class);
 
     private final int size;
+    private final @Nullable ProcessWorld processes;
 
     private World(int size) {
         this.size = size;
+        this.processes = null;
+    }
+
+    private World(ProcessWorld processes) {
+        this.size = processes.size();
+        this.processes = processes;
     }
 
     /**
@@ -53,33 +66,32 @@ public final class World {
     }
 
     /**
-     * Returns the world that a launcher describes by the environment variables {@code WORLD_SIZE}
-     * and {@code RANK}, as torchrun sets them; without them, {@link #local()}. What was found is
-     * logged. It has to be asked for, since a service may inherit such variables by accident.
+     * Returns the world that this process belongs to by its environment: that of {@code yolo-ddp
+     * launch} or torchrun, of SLURM, MPI or an indexed Job of Kubernetes, or RANK, WORLD_SIZE,
+     * MASTER_ADDR and MASTER_PORT set by hand; without any of these, {@link #local()}. What was
+     * found, and why, is logged. It has to be asked for, since a service may inherit such variables
+     * by accident.
+     *
+     * <p>With more than one rank, this process is one of them, and the others are met when the
+     * training starts: within the deadline of collectives, through the job's store, which a
+     * launcher serves or else rank 0 at MASTER_ADDR and MASTER_PORT. The secret of the job is in
+     * the file that YOLODDP_TOKEN_FILE names, or in YOLODDP_TOKEN; without one the rendezvous works
+     * on the loopback interface only, unless YOLODDP_INSECURE_RENDEZVOUS is 1.
      *
      * @return the world
-     * @throws ConfigurationException if the variables ask for more than one process, for which this
-     *     version has no communicator, or make no sense
+     * @throws ConfigurationException if the variables contradict each other or make no sense
      */
     public static World fromEnvironment() {
         return fromEnvironment(System.getenv());
     }
 
     static World fromEnvironment(Map<String, String> environment) {
-        String found = environment.get("WORLD_SIZE");
-        if (found == null) {
-            LOG.info("WORLD_SIZE is not set: one rank in this process");
+        Detection found = ClusterEnvironments.find(environment);
+        LOG.info("{}", found.describe());
+        if (found.place().map(ProcessPlace::worldSize).orElse(1) == 1) {
             return local();
         }
-        if (!found.strip().equals("1")) {
-            throw new ConfigurationException(
-                    "WORLD_SIZE is '"
-                            + found
-                            + "', but this version has no communicator between processes: use"
-                            + " World.threads(n), or unset WORLD_SIZE");
-        }
-        LOG.info("WORLD_SIZE is 1: one rank in this process");
-        return local();
+        return new World(new ProcessWorld(environment, found));
     }
 
     /**
@@ -93,15 +105,19 @@ public final class World {
 
     /** Returns the number of ranks that this JVM runs. */
     int localSize() {
-        return size;
+        return processes == null ? size : 1;
     }
 
     /** Connects the ranks of this JVM. */
-    List<RankPlace> connect(Deadlines deadlines, int threadsPerRank) {
+    List<RankPlace> connect(TrainingSettings settings, int threadsPerRank) {
+        if (processes != null) {
+            return List.of(processes.connect(settings, threadsPerRank));
+        }
+        Duration deadline = settings.deadlines().collective();
         int cores = Runtime.getRuntime().availableProcessors();
         int threads = threadsPerRank > 0 ? threadsPerRank : Math.max(1, cores / size);
         List<RankPlace> places = new ArrayList<>();
-        for (Communicator member : InProcessCommunicator.group(size, deadlines.collective())) {
+        for (Communicator member : InProcessCommunicator.group(size, deadline)) {
             places.add(new RankPlace(member, Device.cpu(), member.rank(), size, threads));
         }
         return places;
@@ -109,6 +125,8 @@ public final class World {
 
     @Override
     public String toString() {
-        return size + (size == 1 ? " rank" : " ranks") + " in this JVM";
+        return processes != null
+                ? processes.toString()
+                : size + (size == 1 ? " rank" : " ranks") + " in this JVM";
     }
 }

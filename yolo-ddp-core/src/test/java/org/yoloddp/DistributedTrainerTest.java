@@ -500,9 +500,7 @@ class DistributedTrainerTest {
                 .hasMessage("a world of 0 ranks, but it needs one");
         assertThatThrownBy(() -> World.fromEnvironment(Map.of("WORLD_SIZE", "4")))
                 .isInstanceOf(ConfigurationException.class)
-                .hasMessage(
-                        "WORLD_SIZE is '4', but this version has no communicator between processes:"
-                                + " use World.threads(n), or unset WORLD_SIZE");
+                .hasMessage("WORLD_SIZE is 4, but RANK is not set: set both, or unset WORLD_SIZE");
         assertThat(World.fromEnvironment(Map.of()).size()).isEqualTo(1);
     }
 

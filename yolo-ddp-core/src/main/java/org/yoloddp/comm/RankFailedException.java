@@ -94,7 +94,7 @@ public final class RankFailedException extends CommunicationException {
                         + " in group '"
                         + group
                         + "': "
-                        + (cause == null ? VANISHED : cause)
+                        + withoutStop(cause == null ? VANISHED : cause.toString())
                         + ". The other ranks cannot go on; mend what stopped rank "
                         + rank
                         + ".",
@@ -106,6 +106,10 @@ public final class RankFailedException extends CommunicationException {
                 operation,
                 cause,
                 threadStacks);
+    }
+
+    private static String withoutStop(String text) {
+        return text.endsWith(".") ? text.substring(0, text.length() - 1) : text;
     }
 
     /**

@@ -11,6 +11,7 @@ import org.yoloddp.train.BatchPlan;
 import org.yoloddp.train.BatchStream;
 import org.yoloddp.train.Loading;
 import org.yoloddp.train.RankContext;
+import org.yoloddp.train.RunFacts;
 import org.yoloddp.train.TrainingBatch;
 import org.yoloddp.train.TrainingData;
 
@@ -51,6 +52,27 @@ public final class DetectionTrainingData implements TrainingData {
     @Override
     public int size() {
         return source.split().size();
+    }
+
+    /**
+     * Identifies the images by the names of their files, their sizes and their labels.
+     *
+     * @return the number of images and a hash
+     */
+    @Override
+    public String fingerprint() {
+        StringBuilder text = new StringBuilder();
+        for (DetectionSample sample : source.split().samples()) {
+            text.append(sample.path().getFileName())
+                    .append(' ')
+                    .append(sample.width())
+                    .append('x')
+                    .append(sample.height())
+                    .append(' ')
+                    .append(Arrays.deepToString(sample.labels()))
+                    .append('\n');
+        }
+        return size() + " images, " + RunFacts.sha256(text.toString()).substring(0, 16);
     }
 
     @Override

@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.CommunicatorClosedException;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.RankFailedException;
@@ -298,6 +299,20 @@ public final class FailureChannel implements AutoCloseable {
         synchronized (listeners) {
             return Optional.ofNullable(failure);
         }
+    }
+
+    /**
+     * Watches a communicator: what its rank does goes into the heartbeats, what it fails of is
+     * reported, and each of its failures ends with the root cause that all ranks are told. A
+     * failure of another rank aborts it.
+     *
+     * @param communicator the group of all ranks
+     * @param after closed once the communicator is closed, such as the connection to the store
+     * @return the communicator to use instead
+     */
+    public Communicator watch(Communicator communicator, AutoCloseable after) {
+        onFailure(communicator::abort);
+        return new WatchedCommunicator(communicator, this, after);
     }
 
     /**

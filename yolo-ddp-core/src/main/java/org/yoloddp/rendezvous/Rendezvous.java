@@ -251,16 +251,17 @@ public final class Rendezvous {
     }
 
     private void checkOthers() {
+        Optional<byte[]> refused = now(REFUSED);
+        if (refused.isPresent()) {
+            throw RendezvousRefusedException.told(
+                    new String(refused.get(), StandardCharsets.UTF_8));
+        }
+        // Later, since whoever refuses the others reports a failure too.
         if (store instanceof TcpStore tcp) {
             Optional<CommunicationException> failure = tcp.openChannel().flatMap(c -> c.failure());
             if (failure.isPresent()) {
                 throw failure.get().copy();
             }
-        }
-        Optional<byte[]> refused = now(REFUSED);
-        if (refused.isPresent()) {
-            throw RendezvousRefusedException.told(
-                    new String(refused.get(), StandardCharsets.UTF_8));
         }
         for (long notes = store.add(NOTES, 0, SLICE); notesSeen < notes; notesSeen++) {
             now(NOTES + "/" + (notesSeen + 1))

@@ -23,6 +23,7 @@ public final class StoreOptions {
     private int maxMessageBytes = 4 << 20;
     private long maxStoreBytes = 256L << 20;
     private Heartbeats heartbeats = Heartbeats.defaults();
+    private String scope = "";
 
     private StoreOptions() {}
 
@@ -36,6 +37,7 @@ public final class StoreOptions {
         this.maxMessageBytes = other.maxMessageBytes;
         this.maxStoreBytes = other.maxStoreBytes;
         this.heartbeats = other.heartbeats;
+        this.scope = other.scope;
     }
 
     /**
@@ -70,6 +72,18 @@ public final class StoreOptions {
     public StoreOptions withGeneration(int number) {
         StoreOptions copy = new StoreOptions(this);
         copy.generation = Math.max(-1, number);
+        return copy;
+    }
+
+    /**
+     * Returns a copy for one of several meetings of the same ranks.
+     *
+     * @param name put before all keys of this client, within those of its generation; default empty
+     * @return the copy
+     */
+    public StoreOptions withScope(String name) {
+        StoreOptions copy = new StoreOptions(this);
+        copy.scope = Objects.requireNonNull(name);
         return copy;
     }
 
@@ -250,5 +264,14 @@ public final class StoreOptions {
      */
     public Heartbeats heartbeats() {
         return heartbeats;
+    }
+
+    /**
+     * Returns what is put before all keys.
+     *
+     * @return the scope, empty for none
+     */
+    public String scope() {
+        return scope;
     }
 }

@@ -177,12 +177,17 @@ public final class TcpStore implements Store, AutoCloseable {
 
     @Override
     public void set(String key, byte[] value, Duration deadline) {
-        call(Protocol.SET, new MessageWriter().text(key).bytes(value), List.of(key), deadline);
+        call(
+                Protocol.SET,
+                new MessageWriter().text(scoped(key)).bytes(value),
+                List.of(key),
+                deadline);
     }
 
     @Override
     public byte[] get(String key, Duration deadline) {
-        Answer answer = call(Protocol.GET, new MessageWriter().text(key), List.of(key), deadline);
+        Answer answer =
+                call(Protocol.GET, new MessageWriter().text(scoped(key)), List.of(key), deadline);
         return read(answer, MessageReader::bytes);
     }
 
@@ -191,7 +196,7 @@ public final class TcpStore implements Store, AutoCloseable {
         Answer answer =
                 call(
                         Protocol.ADD,
-                        new MessageWriter().text(key).int64(delta),
+                        new MessageWriter().text(scoped(key)).int64(delta),
                         List.of(key),
                         deadline);
         return read(answer, MessageReader::int64);
@@ -199,7 +204,11 @@ public final class TcpStore implements Store, AutoCloseable {
 
     @Override
     public void await(List<String> keys, Duration deadline) {
-        call(Protocol.AWAIT, new MessageWriter().texts(keys), keys, deadline);
+        call(
+                Protocol.AWAIT,
+                new MessageWriter().texts(keys.stream().map(this::scoped).toList()),
+                keys,
+                deadline);
     }
 
     @Override
@@ -208,10 +217,14 @@ public final class TcpStore implements Store, AutoCloseable {
         Answer answer =
                 call(
                         Protocol.COMPARE_AND_SET,
-                        new MessageWriter().text(key).optional(expected).bytes(desired),
+                        new MessageWriter().text(scoped(key)).optional(expected).bytes(desired),
                         List.of(key),
                         deadline);
         return read(answer, MessageReader::int8) == 1;
+    }
+
+    private String scoped(String key) {
+        return options.scope() + key;
     }
 
     private interface Reading<T> {

@@ -11,6 +11,15 @@ public interface TrainingData {
     int size();
 
     /**
+     * Identifies the samples, so that ranks that are processes can tell whether they have the same.
+     *
+     * @return a text that is equal where the samples are; by default nothing but their number
+     */
+    default String fingerprint() {
+        return size() + " samples";
+    }
+
+    /**
      * Starts to load the batches of one rank in one epoch.
      *
      * @param plan what to load
