@@ -7,6 +7,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.io.Writer;
+import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -74,13 +75,12 @@ final class TurnProcess implements AutoCloseable {
     /** Starts our own program as this JVM runs it, and waits until it is warm. */
     static TurnProcess ours(List<String> arguments) {
         String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        List<String> command =
-                new ArrayList<>(
-                        List.of(
-                                java,
-                                "-cp",
-                                System.getProperty("java.class.path"),
-                                YoloDdp.class.getName()));
+        List<String> command = new ArrayList<>(List.of(java));
+        ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                .filter(option -> option.matches("-Dyoloddp\\..*|-Xm.*|--enable-native-access.*"))
+                .forEach(command::add);
+        command.addAll(
+                List.of("-cp", System.getProperty("java.class.path"), YoloDdp.class.getName()));
         command.addAll(arguments);
         String advice = "'yolo-ddp " + String.join(" ", arguments) + "' may say more";
         try {
