@@ -16,7 +16,9 @@ import picocli.CommandLine.Spec;
             BenchOverlapCommand.class,
             BenchScalingCommand.class,
             BenchMemoryCommand.class,
-            BenchServeCommand.class
+            BenchAllReduceCommand.class,
+            BenchServeCommand.class,
+            BenchAllReduceRankCommand.class
         })
 final class BenchCommand implements Runnable {
 

@@ -134,19 +134,23 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
             lines.add(
                     row.rival() == null
                             ? String.format(
-                                    Locale.ROOT, "%s: %.1f ms", row.name(), row.oursMillis())
+                                    Locale.ROOT, "%s: %s ms", row.name(), text(row.oursMillis()))
                             : String.format(
                                     Locale.ROOT,
-                                    "%s: %.1f ms, %s %.1f ms, ratio %.2f (above 1: ours is faster)",
+                                    "%s: %s ms, %s %s ms, ratio %.2f (above 1: ours is faster)",
                                     row.name(),
-                                    row.oursMillis(),
+                                    text(row.oursMillis()),
                                     row.rival(),
-                                    row.rivalMillis(),
+                                    text(row.rivalMillis()),
                                     row.ratio()));
             memory(row.name(), row.oursMegabytes()).ifPresent(lines::add);
             memory(row.rival(), row.rivalMegabytes()).ifPresent(lines::add);
         }
         return lines;
+    }
+
+    private static String text(double millis) {
+        return String.format(Locale.ROOT, millis < 1 ? "%.3f" : "%.1f", millis);
     }
 
     private static Optional<String> memory(

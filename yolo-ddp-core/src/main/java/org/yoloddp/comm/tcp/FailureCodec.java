@@ -18,10 +18,11 @@ import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.CommunicatorClosedException;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.RankFailedException;
+import org.yoloddp.comm.RemoteCauseException;
 
 /**
  * How failures cross between processes: type, fields and message stay, a cause becomes a {@link
- * RemoteCause}. Ranks of one JVM get the very object.
+ * RemoteCauseException}. Ranks of one JVM get the very object.
  */
 final class FailureCodec {
 
@@ -152,7 +153,6 @@ final class FailureCodec {
             out.writeByte(OTHER);
             Codec.writeText(out, begin(cause.toString(), most));
             String message = cause.getMessage();
-            out.writeBoolean(message != null);
             Codec.writeText(out, message == null ? "" : begin(message, most));
             StackTraceElement[] stack = cause.getStackTrace();
             int shown = Math.min(frames, stack.length);
@@ -176,7 +176,6 @@ final class FailureCodec {
         if (kind == CLOSED) {
             return CommunicatorClosedException.of(text, in.readInt());
         }
-        boolean hasMessage = in.readBoolean();
         String message = Codec.readText(in);
         StackTraceElement[] stack = new StackTraceElement[in.readInt()];
         for (int i = 0; i < stack.length; i++) {
@@ -185,7 +184,7 @@ final class FailureCodec {
             String file = Codec.readText(in);
             stack[i] = new StackTraceElement(type, method, file, in.readInt());
         }
-        return new RemoteCause(text, hasMessage ? message : null, stack);
+        return RemoteCauseException.of(message, text, List.of(stack));
     }
 
     private static String begin(String text, int most) {

@@ -48,7 +48,7 @@ final class LateCalls {
         }
         long tail = board.tail(rank);
         for (long i = Math.max(0, tail - Board.RING); i < tail; i++) {
-            if (group.belongs(entry, rank, board.slot(rank, i))) {
+            if (group.worker.belongs(entry, rank, board.slot(rank, i))) {
                 return i;
             }
         }

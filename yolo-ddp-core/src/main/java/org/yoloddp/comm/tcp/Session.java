@@ -19,11 +19,13 @@ import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.comm.Store;
+import org.yoloddp.rendezvous.FailureChannel;
 
 /** One rank's place in the world: who the others are, the memory they share, the rank's groups. */
 final class Session {
 
     private static final Logger LOG = LoggerFactory.getLogger(Session.class);
+    private static final Duration DECISION = Duration.ofMillis(400);
     private static final Duration LAST_SLICE = Duration.ofSeconds(10);
 
     final int rank;
@@ -42,6 +44,7 @@ final class Session {
     private final Arena arena;
     private final @Nullable Links links;
     private final @Nullable Bulletin bulletin;
+    private final @Nullable FailureChannel channel;
     private final SharedGroup root;
     private final List<SharedGroup> groups = new CopyOnWriteArrayList<>();
 
@@ -69,13 +72,15 @@ final class Session {
             SharedMemory shared,
             ByteBuffer control,
             @Nullable Links links,
-            Store store) {
+            Store store,
+            @Nullable FailureChannel channel) {
         int[] here = world.sharing(rank);
         this.rank = rank;
         this.deadline = deadline;
         this.world = world;
         this.shared = shared;
         this.links = links;
+        this.channel = channel;
         Words words = new Words(control);
         for (int i = 0; i < here.length; i++) {
             areas.put(here[i], area(words, i));
@@ -110,9 +115,14 @@ final class Session {
             SharedMemory shared,
             ByteBuffer control,
             @Nullable Links links,
-            Store store) {
-        Session session = new Session(rank, deadline, world, shared, control, links, store);
+            Store store,
+            @Nullable FailureChannel channel) {
+        Session session =
+                new Session(rank, deadline, world, shared, control, links, store, channel);
         session.driver.start();
+        if (channel != null) {
+            channel.onFailure(session.root::fail);
+        }
         return session;
     }
 
@@ -174,6 +184,9 @@ final class Session {
 
     void progress(String phase, long step) {
         area(rank).progress(phase, step);
+        if (channel != null) {
+            channel.progress(phase, step);
+        }
     }
 
     Arena.@Nullable Place find(HostBuffer buffer) {
@@ -242,7 +255,7 @@ final class Session {
                 LOG.debug("to be tried again when it is needed", e);
             }
             if (!isAlive(other) && !root.board.hasLeft(other) && !root.checkFailed()) {
-                root.fail(rankFailed(root, other, null));
+                root.fail(decided(rankFailed(root, other, null)));
             }
         }
         groups.forEach(SharedGroup::checkFailed);
@@ -255,6 +268,27 @@ final class Session {
         return theirs.pid() == mine.pid()
                 || !theirs.namespace().equals(mine.namespace())
                 || OsProcess.start(theirs.pid()).equals(theirs.start());
+    }
+
+    /** Says that this rank waits for others, or no longer. */
+    void waits(Fingerprint call, boolean begins) {
+        if (channel != null && begins) {
+            channel.waiting(call);
+        } else if (channel != null) {
+            channel.finished(call);
+        }
+    }
+
+    /** Reports what this rank dies of to where root causes are decided. */
+    void report(Throwable cause) {
+        if (channel != null) {
+            channel.report(cause);
+        }
+    }
+
+    /** Gives the failure channel, which knows more, a moment to say why a rank is gone. */
+    private CommunicationException decided(CommunicationException seen) {
+        return channel == null ? seen : channel.settle(seen, DECISION);
     }
 
     /** Says where this rank is in a group. */
@@ -305,13 +339,14 @@ final class Session {
         Bulletin known = bulletin;
         Answer last = known == null ? null : known.left(group.id, broken.peer).orElse(null);
         return last == null
-                ? rankFailed(
-                        group,
-                        broken.peer,
-                        "when its connection broke (" + broken.getMessage() + ")",
-                        "",
-                        -1,
-                        null)
+                ? decided(
+                        rankFailed(
+                                group,
+                                broken.peer,
+                                "when its connection broke (" + broken.getMessage() + ")",
+                                "",
+                                -1,
+                                null))
                 : rankFailed(
                         group,
                         broken.peer,

@@ -20,6 +20,7 @@ import org.yoloddp.comm.CommunicatorProvider;
 import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.Store;
+import org.yoloddp.rendezvous.FailureChannel;
 import org.yoloddp.rendezvous.JobToken;
 import org.yoloddp.rendezvous.TcpStore;
 
@@ -127,7 +128,15 @@ public final class TcpProvider implements CommunicatorProvider {
             }
             Links links = here.length == context.size() ? null : listen();
             Session session =
-                    Session.start(rank, context.deadline(), world, shared, control, links, store);
+                    Session.start(
+                            rank,
+                            context.deadline(),
+                            world,
+                            shared,
+                            control,
+                            links,
+                            store,
+                            channel());
             TcpCommunicator communicator = new TcpCommunicator(session, session.root());
             try {
                 session.root().connect(left());
@@ -164,6 +173,13 @@ public final class TcpProvider implements CommunicatorProvider {
                     IntStream.of(world.hosts()).filter(h -> h < context.size()).distinct().count();
             long alone = IntStream.of(world.hosts()).filter(h -> h >= context.size()).count();
             return sharing + " hosts with shared memory, and " + alone + " alone on theirs";
+        }
+
+        /** Connects to where failures are decided, if the store is served there. */
+        private @Nullable FailureChannel channel() {
+            return store instanceof TcpStore tcp && tcp.options().rank() == rank
+                    ? tcp.failureChannel(left())
+                    : null;
         }
 
         /** Listens for ranks of other hosts, and learns where they listen. */

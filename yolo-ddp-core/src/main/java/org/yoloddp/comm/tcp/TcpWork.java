@@ -49,6 +49,7 @@ final class TcpWork implements Work {
         Duration allowed = end == expiry ? group.session.deadline : deadline;
         boolean interrupted = false;
         boolean expired = false;
+        boolean told = false;
         long idle = start;
         while (!entry.isDone()) {
             boolean helped = group.drive(false);
@@ -63,9 +64,16 @@ final class TcpWork implements Work {
             } else if (now - idle < group.session.spinNanos + group.session.yieldNanos) {
                 Thread.yield();
             } else {
+                if (!told) {
+                    group.session.waits(entry.call, true);
+                    told = true;
+                }
                 park();
                 interrupted |= Thread.interrupted();
             }
+        }
+        if (told) {
+            group.session.waits(entry.call, false);
         }
         if (interrupted) {
             Thread.currentThread().interrupt();
