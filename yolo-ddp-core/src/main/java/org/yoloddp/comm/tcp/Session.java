@@ -121,9 +121,16 @@ final class Session {
                 new Session(rank, deadline, world, shared, control, links, store, channel);
         session.driver.start();
         if (channel != null) {
-            channel.onFailure(session.root::fail);
+            channel.onFailure(session::failOfChannel);
         }
         return session;
+    }
+
+    /** Fails the world, on a thread of its own as others are told too: the channel's must not wait. */
+    private void failOfChannel(CommunicationException cause) {
+        Thread thread = new Thread(() -> root.fail(cause), "yolo-ddp-tcp-" + rank + "-failure");
+        thread.setDaemon(true);
+        thread.start();
     }
 
     /** Finds the places of a group's ranks on a board, -1 for those of other hosts. */

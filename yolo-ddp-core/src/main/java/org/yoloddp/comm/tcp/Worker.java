@@ -38,6 +38,10 @@ final class Worker {
         try {
             return start(entry);
         } catch (SharedMemoryException e) {
+            if (board.head(rank) > entry.index) {
+                // The others have ended it, and what was read was of a later operation.
+                return false;
+            }
             group.fail(group.rankFailed(rank, e));
             return false;
         }
