@@ -66,7 +66,7 @@ final class BenchAllReduceCommand implements Callable<Integer> {
                 throw e;
             }
         }
-        options.print(console, BenchReport.of("allreduce", processes, rows));
+        BenchReport.of("allreduce", processes, rows).print(console, options.json);
         return ExitCode.DONE;
     }
 
