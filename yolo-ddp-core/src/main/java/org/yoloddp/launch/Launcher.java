@@ -65,6 +65,11 @@ public final class Launcher {
      */
     public static final String PIPE_VARIABLE = "YOLODDP_LAUNCHER_PIPE";
 
+    /**
+     * The environment variable that lets ranks meet beyond loopback without a token, if it is 1.
+     */
+    public static final String INSECURE_VARIABLE = "YOLODDP_INSECURE_RENDEZVOUS";
+
     private static final Logger LOG = LoggerFactory.getLogger(Launcher.class);
 
     private static final Duration CALL = Duration.ofSeconds(10);
@@ -171,7 +176,7 @@ public final class Launcher {
             @Nullable Leader leader,
             InetSocketAddress address) {
         String endpoint = settings.masterAddress() + ":" + address.getPort();
-        Path tokenFile = files.writeToken(token);
+        @Nullable Path tokenFile = token.isNone() ? null : files.writeToken(token);
         ProcessTools processes = ProcessTools.of(environment.getOrDefault("PATH", ""));
         if (!settings.watchesInput() && !processes.canTieToParent()) {
             LOG.warn(

@@ -3,6 +3,7 @@ package org.yoloddp.launch;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.yoloddp.natives.AllocatorSettings;
 import org.yoloddp.rendezvous.JobToken;
 
@@ -12,7 +13,7 @@ final class WorkerEnvironment {
     private final Settings settings;
     private final Map<String, String> inherited;
     private final String store;
-    private final Path tokenFile;
+    private final @Nullable Path tokenFile;
 
     /**
      * Prepares environments.
@@ -20,10 +21,13 @@ final class WorkerEnvironment {
      * @param settings of the job
      * @param inherited this process's environment
      * @param store where the job's store is, host and port
-     * @param tokenFile holds the job's token
+     * @param tokenFile holds the job's token, null if there is none
      */
     WorkerEnvironment(
-            Settings settings, Map<String, String> inherited, String store, Path tokenFile) {
+            Settings settings,
+            Map<String, String> inherited,
+            String store,
+            @Nullable Path tokenFile) {
         this.settings = settings;
         this.inherited = inherited;
         this.store = store;
@@ -59,8 +63,14 @@ final class WorkerEnvironment {
         map.put(ErrorFile.VARIABLE, errorFile.toString());
         map.put(Launcher.STORE_VARIABLE, store);
         map.put(Launcher.GENERATION_VARIABLE, Integer.toString(job.generation()));
-        map.put(JobToken.FILE_VARIABLE, tokenFile.toString());
         map.remove(JobToken.VARIABLE);
+        map.remove(JobToken.FILE_VARIABLE);
+        if (tokenFile != null) {
+            map.put(JobToken.FILE_VARIABLE, tokenFile.toString());
+        }
+        if (settings.insecure()) {
+            map.put(Launcher.INSECURE_VARIABLE, "1");
+        }
         map.remove(Launcher.PIPE_VARIABLE);
         if (settings.watchesInput()) {
             map.put(Launcher.PIPE_VARIABLE, "1");

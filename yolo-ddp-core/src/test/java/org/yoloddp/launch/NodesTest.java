@@ -189,6 +189,19 @@ class NodesTest {
                 .hasMessageContaining("YOLODDP_TOKEN_FILE");
     }
 
+    @Test
+    void nodesMayDoWithoutATokenIfToldSo() throws Exception {
+        environment.remove(JobToken.VARIABLE);
+        String script = "echo \"$YOLODDP_INSECURE_RENDEZVOUS $YOLODDP_TOKEN_FILE.\" > token.$RANK";
+        CompletableFuture<LaunchReport> first =
+                start(node(0, 1, script).optInsecureRendezvous(true));
+        CompletableFuture<LaunchReport> second =
+                start(node(1, 1, script).optInsecureRendezvous(true));
+        assertThat(first.get(30, TimeUnit.SECONDS).outcome()).isEqualTo(Outcome.DONE);
+        assertThat(second.get(30, TimeUnit.SECONDS).outcome()).isEqualTo(Outcome.DONE);
+        assertThat(folder.resolve("token.1")).content().isEqualTo("1 .\n");
+    }
+
     private LauncherBuilder elastic(LauncherBuilder builder) {
         return builder.optNodes(NodeRange.parse("1:2")).optLastCall(Duration.ofSeconds(5));
     }
