@@ -79,7 +79,12 @@ final class FailureLog {
         return entries.stream().anyMatch(entry -> entry.blame == null);
     }
 
-    /** Whether failures are known, but the one who is blamed has been silent for too long. */
+    /** Whether such a failure is known, and every other worker has ended as well. */
+    boolean isTold(int workers) {
+        return isDecided() && ranks.size() + finished.size() >= workers;
+    }
+
+    /** Whether failures are known, and those who could say more have been silent for too long. */
     boolean isOverdue(long now, Duration patience) {
         return !entries.isEmpty() && now - firstNoted >= patience.toNanos();
     }

@@ -37,6 +37,7 @@ public final class LauncherBuilder {
     private OutputStream out = new FileOutputStream(FileDescriptor.out);
     private OutputStream err = new FileOutputStream(FileDescriptor.err);
     private Duration monitorInterval = Duration.ofMillis(100);
+    private Duration notice = Duration.ofSeconds(2);
     private Duration stop = Duration.ofSeconds(10);
     private Duration interrupt = Duration.ofSeconds(150);
     private Duration join = Duration.ofMinutes(10);
@@ -264,6 +265,18 @@ public final class LauncherBuilder {
     }
 
     /**
+     * Sets how long the other workers have to notice a failure by themselves, and to say so in
+     * their logs, before they are asked to end. Default 2 s.
+     *
+     * @param time 0 or more
+     * @return this builder
+     */
+    public LauncherBuilder optNoticeTimeout(Duration time) {
+        notice = time;
+        return this;
+    }
+
+    /**
      * Sets how long workers have to end after another has failed, before they are killed. Default
      * 10 s.
      *
@@ -378,7 +391,7 @@ public final class LauncherBuilder {
                 Map.copyOf(environment),
                 out,
                 err,
-                new Timing(monitorInterval, stop, interrupt, join, lastCall, node));
+                new Timing(monitorInterval, notice, stop, interrupt, join, lastCall, node));
     }
 
     private static boolean positive(Duration time) {

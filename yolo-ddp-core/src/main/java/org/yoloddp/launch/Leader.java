@@ -170,7 +170,7 @@ final class Leader {
             lost(lost);
         } else if (allDone) {
             end(Outcome.DONE);
-        } else if (failures.isDecided() || failures.isOverdue(now, patience(now))) {
+        } else if (failures.isTold(job.worldSize()) || failures.isOverdue(now, patience(now))) {
             stop(Reason.FAILURE);
         } else if (failures.isEmpty() && (membership || hasNewcomer(now))) {
             stop(Reason.MEMBERSHIP);
@@ -189,8 +189,11 @@ final class Leader {
         stop(Reason.FAILURE);
     }
 
-    /** How long to wait for the story of a rank that others blame. */
+    /** How long to wait for the story of a rank that others blame, or of the others. */
     private Duration patience(long now) {
+        if (failures.isDecided()) {
+            return settings.timing().notice();
+        }
         Sighting node = failures.blamed(job).map(this::sighting).orElse(null);
         boolean silent = node != null && now - node.nanos >= SILENCE.toNanos();
         return silent ? settings.timing().node().plus(SETTLE) : SETTLE;

@@ -51,6 +51,7 @@ record Settings(
      * How long things may take.
      *
      * @param monitorInterval between looks at the workers
+     * @param notice for the other workers to notice a failure by themselves
      * @param stop for workers to end after a failure, before they are killed
      * @param interrupt for workers to end in good order when the launch is told to stop
      * @param join for the nodes to come
@@ -59,6 +60,7 @@ record Settings(
      */
     record Timing(
             Duration monitorInterval,
+            Duration notice,
             Duration stop,
             Duration interrupt,
             Duration join,

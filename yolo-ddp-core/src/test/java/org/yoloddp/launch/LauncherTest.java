@@ -317,6 +317,7 @@ class LauncherTest {
                 .setCommand("sh", "-c", "cd '" + folder + "'; " + script)
                 .optProcesses(processes)
                 .optMonitorInterval(Duration.ofMillis(20))
+                .optNoticeTimeout(Duration.ofMillis(100))
                 .optConsole(out, err);
     }
 

@@ -101,6 +101,28 @@ class LeaderTest {
     }
 
     @Test
+    void othersMayNoticeAFailureByThemselvesBeforeTheyAreStopped() {
+        leader = leader("1", 0, Duration.ofSeconds(2));
+        run(1);
+        FailureNote culprit = note(1, 0, "culprit", 0, null);
+        put(0, Phase.RUNNING, 0, culprit);
+        step();
+        seconds += 1;
+        assertThat(step().phase()).isEqualTo(JobState.Phase.RUNNING);
+        FailureNote victim = note(0, 0, "victim", 0, new Blame(1, "h0", 11));
+        put(0, Phase.RUNNING, 0, culprit, victim);
+        assertThat(step().phase()).as("all have told").isEqualTo(JobState.Phase.STOPPING);
+
+        leader = leader("1", 0, Duration.ofSeconds(2));
+        run(1);
+        put(0, Phase.RUNNING, 0, culprit);
+        step();
+        seconds += 2;
+        put(0, Phase.RUNNING, 0, culprit);
+        assertThat(step().phase()).as("time is over").isEqualTo(JobState.Phase.STOPPING);
+    }
+
+    @Test
     void rankThatNeverTellsItsStoryIsNamedByTheOthers() {
         leader = leader("2", 0);
         run(2);
@@ -351,6 +373,10 @@ class LeaderTest {
     }
 
     private static Leader leader(String nodes, int maxRestarts) {
+        return leader(nodes, maxRestarts, Duration.ZERO);
+    }
+
+    private static Leader leader(String nodes, int maxRestarts, Duration notice) {
         Settings settings =
                 Launcher.builder()
                         .setCommand("train")
@@ -358,6 +384,7 @@ class LeaderTest {
                         .optNodes(NodeRange.parse(nodes))
                         .optMaxRestarts(maxRestarts)
                         .optJoinTimeout(Duration.ofMinutes(1))
+                        .optNoticeTimeout(notice)
                         .settings();
         return new Leader(settings, "job", generation -> 1000 + generation, 0);
     }

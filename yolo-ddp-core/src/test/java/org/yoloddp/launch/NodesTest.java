@@ -215,6 +215,7 @@ class NodesTest {
                 .optProcesses(processes)
                 .optJoinTimeout(Duration.ofSeconds(20))
                 .optMonitorInterval(Duration.ofMillis(20))
+                .optNoticeTimeout(Duration.ofMillis(100))
                 .optConsole(out, out);
     }
 
