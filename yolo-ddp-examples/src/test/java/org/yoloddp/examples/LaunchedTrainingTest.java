@@ -2,8 +2,12 @@ package org.yoloddp.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.google.gson.Gson;
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -25,6 +29,37 @@ import org.yoloddp.detection.SyntheticShapes;
 class LaunchedTrainingTest {
 
     @TempDir private Path folder;
+
+    @Test
+    void twoProcessesTrainOneModelAndOnlyRankZeroPrintsAndWrites() throws IOException {
+        Path data = SyntheticShapes.write(folder.resolve("shapes"), 8, 2, 64, 0);
+        Output output = new Output();
+        int exitCode =
+                output.run(
+                        "launch",
+                        "--nproc-per-node=2",
+                        "train",
+                        "--imgsz=64",
+                        "--batch-size=4",
+                        "--epochs=2",
+                        "--data=" + data,
+                        "--project=" + folder.resolve("train"));
+        assertThat(exitCode).as(output.err()).isZero();
+        assertThat(output.out().lines())
+                .isNotEmpty()
+                .allMatch(line -> line.startsWith("[rank 0] "))
+                .contains("[rank 0] results in " + folder.resolve("train/exp"));
+        assertThat(folder.resolve("train/exp2")).doesNotExist();
+        JsonObject summary =
+                new Gson()
+                        .fromJson(
+                                Files.readString(folder.resolve("train/exp/summary.json")),
+                                JsonObject.class);
+        assertThat(summary.get("worldSize").getAsInt()).isEqualTo(2);
+        JsonArray hashes = summary.getAsJsonArray("parametersSha256");
+        assertThat(hashes).hasSize(2);
+        assertThat(hashes.get(0)).isEqualTo(hashes.get(1));
+    }
 
     @Test
     void trainingDoesNotOutliveAKilledLauncher() throws IOException, InterruptedException {
