@@ -1,20 +1,27 @@
 package org.yoloddp;
 
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import ai.djl.nn.AbstractBlock;
 import ai.djl.nn.Block;
 import ai.djl.nn.SequentialBlock;
 import ai.djl.nn.core.Linear;
+import ai.djl.training.ParameterStore;
 import ai.djl.training.loss.Loss;
+import ai.djl.util.PairList;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
 import org.yoloddp.comm.RankFailedException;
-import org.yoloddp.ddp.CommunicationHook;
 import org.yoloddp.ddp.CommunicationHooks;
 import org.yoloddp.ddp.PowerSgd;
 import org.yoloddp.ddp.Reduction;
+import org.yoloddp.schedule.HyperparameterSchedule;
+import org.yoloddp.schedule.LearningRate;
 import org.yoloddp.torch.TorchRuntime;
 import org.yoloddp.train.LossValue;
 import org.yoloddp.train.RankContext;
@@ -60,23 +67,65 @@ final class RepeatedTrainings {
         }
     }
 
-    /** With whatever allocates memory of its own. */
+    /** With whatever allocates memory of its own, in buckets that move after the first step. */
     private static Reduction reduction(int run) {
-        CommunicationHook.Factory hook =
-                run % 2 == 0
-                        ? CommunicationHooks.float16()
-                        : CommunicationHooks.powerSgd(
-                                PowerSgd.defaults().withStartStep(0).withMinCompressionRate(1.5));
-        return Reduction.defaults()
-                .withShardOptimizerState(true)
-                .withFindUnused(true)
-                .withCommunicationHook(hook);
+        Reduction all =
+                Reduction.defaults()
+                        .withBucketBytes(256)
+                        .withFirstBucketBytes(64)
+                        .withVerifyEvery(2)
+                        .withShardOptimizerState(run % 2 == 0)
+                        .withFindUnused(true);
+        return switch (run % 3) {
+            case 0 -> all;
+            case 1 -> all.withCommunicationHook(CommunicationHooks.float16());
+            default ->
+                    all.withCommunicationHook(
+                            CommunicationHooks.powerSgd(
+                                    PowerSgd.defaults()
+                                            .withStartStep(0)
+                                            .withMinCompressionRate(1.5)));
+        };
     }
 
     private static void train(Toy toy, int run) {
         try (DistributedTrainer trainer =
-                toy.builder().optWeightAverage(.99).optReduction(reduction(run)).build()) {
+                toy.builder()
+                        .optWeightAverage(.99)
+                        .optReduction(reduction(run))
+                        .setBlock(rank -> new UnusedHead())
+                        .optSchedule(HyperparameterSchedule.of(LearningRate.constant(.1), 2))
+                        .build()) {
             trainer.train();
+        }
+    }
+
+    /** The toy's net beside a layer that is never used. */
+    private static final class UnusedHead extends AbstractBlock {
+
+        private final Block net = addChildBlock("net", Toy.net());
+        private final Block unused =
+                addChildBlock("unused", Linear.builder().setUnits(300).build());
+
+        @Override
+        protected NDList forwardInternal(
+                ParameterStore store,
+                NDList inputs,
+                boolean training,
+                PairList<String, Object> params) {
+            return net.forward(store, inputs, training);
+        }
+
+        @Override
+        public Shape[] getOutputShapes(Shape[] inputShapes) {
+            return net.getOutputShapes(inputShapes);
+        }
+
+        @Override
+        protected void initializeChildBlocks(
+                NDManager manager, DataType dataType, Shape... inputShapes) {
+            net.initialize(manager, dataType, inputShapes);
+            unused.initialize(manager, dataType, inputShapes);
         }
     }
 

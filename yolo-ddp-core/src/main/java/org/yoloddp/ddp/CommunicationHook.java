@@ -27,7 +27,7 @@ import org.yoloddp.comm.Communicator;
  * }</pre>
  *
  * <p>Calls come one after the other, but not all from the same thread: each sees what those before
- * it have done.
+ * it have done. Operations on arrays are not recorded for backward while they run.
  */
 @FunctionalInterface
 public interface CommunicationHook extends AutoCloseable {

@@ -28,6 +28,7 @@ import org.yoloddp.comm.Work;
 import org.yoloddp.ddp.BucketLayout.Gradient;
 import org.yoloddp.events.BucketEvent;
 import org.yoloddp.torch.Autograd;
+import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.GradientHooks;
 import org.yoloddp.torch.GradientViews;
 import org.yoloddp.torch.StateDict;
@@ -362,7 +363,7 @@ final class GradientReducer implements AutoCloseable {
     /** Waits for the first bucket on its way; one that does not come back is still running. */
     private void awaitFirst() {
         Running first = running.remove();
-        try {
+        try (GradMode off = GradMode.disabled()) {
             first.pending().await(communicator.deadline());
             watch.ended();
         } finally {
