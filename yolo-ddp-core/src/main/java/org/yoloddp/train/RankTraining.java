@@ -50,7 +50,7 @@ final class RankTraining implements AutoCloseable {
         try (GradMode gradients = GradMode.enabled();
                 RankTraining training =
                         new RankTraining(settings, rank, observers, cancelled, position)) {
-            return training.train();
+            return training.trainAndTell(watch);
         } catch (Throwable t) {
             Throwable failure = Failures.unwrap(position.explain(t, rank));
             try {
@@ -114,6 +114,19 @@ final class RankTraining implements AutoCloseable {
             all.barrier("rank 0's weights are made").await(all.deadline());
         }
         return made;
+    }
+
+    /**
+     * Tells the others of a failure before anything is closed: that a replica was closed in the
+     * middle of its step would seem to be the cause.
+     */
+    private RankResult trainAndTell(RankWatch watch) {
+        try {
+            return train();
+        } catch (Throwable t) {
+            watch.failed(Failures.unwrap(position.explain(t, rank)));
+            throw t;
+        }
     }
 
     private RankResult train() {
