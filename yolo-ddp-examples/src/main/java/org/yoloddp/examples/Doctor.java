@@ -7,6 +7,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.launch.ClusterEnvironments;
 
 /** Looks at the machine with the eyes of a training. */
 final class Doctor {
@@ -21,6 +24,7 @@ final class Doctor {
         findings.add(cache());
         findings.addAll(NativeFindings.examine());
         findings.add(gpus());
+        findings.add(environment(System.getenv()));
         findings.add(data());
         return findings;
     }
@@ -99,6 +103,16 @@ final class Doctor {
                                         text.replaceAll("\\R", "; ")
                                                 + " (needs a CUDA libtorch, see README)"))
                 .orElse(Finding.info("GPUs", "none found by nvidia-smi; training runs on the CPU"));
+    }
+
+    /** Which launcher or cluster this process belongs to, and why. */
+    static Finding environment(Map<String, String> variables) {
+        String subject = "environment";
+        try {
+            return Finding.info(subject, ClusterEnvironments.find(variables).describe());
+        } catch (ConfigurationException e) {
+            return Finding.warning(subject, e.getMessage());
+        }
     }
 
     private static Finding data() {
