@@ -90,6 +90,7 @@ final class ProcessWorld {
                     TcpStore.connect(endpoint.address(), endpoint.token(), options, deadline);
             opened.push(store);
             channel = store.failureChannel(deadline);
+            channel.progress("preparing", -1);
             LOG.info("rank {} of {} is at {}", place.rank(), place.worldSize(), store);
             List<Hello> ranks =
                     Rendezvous.join(

@@ -27,6 +27,7 @@ final class StepPosition {
 
     /** Notes that what is going on at this step isn't stuck. */
     void progress() {
+        communicator.progress(operation, step);
         watch.progress();
     }
 
