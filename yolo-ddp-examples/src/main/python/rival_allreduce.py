@@ -66,6 +66,8 @@ def main():
             iteration += 1
             shift = iteration % 97
             torch.add(pattern, shift, out=buffer).mul_(option.rank + 1)
+            # Twice, so that who had to wait for the slower one's filling is awake by then.
+            dist.barrier()
             dist.barrier()
             start = time.perf_counter()
             dist.all_reduce(buffer)

@@ -154,7 +154,10 @@ final class BenchAllReduceRankCommand implements Callable<Integer> {
             fill(values, at, rank + 1);
             floats.put(at, values, 0, n);
         }
+        // Twice, so that who had to wait for the slower one's filling is awake when the clock
+        // starts.
         communicator.barrier("ready").await(DEADLINE);
+        communicator.barrier("steady").await(DEADLINE);
         long start = System.nanoTime();
         communicator.allReduce(memory, ReduceOp.SUM, ComputeStream.HOST, "bench").await(DEADLINE);
         double millis = (System.nanoTime() - start) / 1e6;

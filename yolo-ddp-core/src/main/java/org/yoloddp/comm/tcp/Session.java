@@ -87,8 +87,8 @@ final class Session {
             pieces.put(here[i], new ByteBuffer[RankArea.MOST_PIECES]);
         }
         boolean cores = here.length <= Runtime.getRuntime().availableProcessors();
-        this.spinNanos = cores ? 50_000 : 0;
-        this.yieldNanos = cores ? 150_000 : 1_000_000;
+        this.spinNanos = cores ? 15_000 : 0;
+        this.yieldNanos = 1_000_000;
         this.arena = new Arena(this::createPiece);
         this.driver = new Driver(this, "yolo-ddp-tcp-" + rank);
         this.bulletin = links == null ? null : new Bulletin(this, store);
@@ -126,7 +126,9 @@ final class Session {
         return session;
     }
 
-    /** Fails the world, on a thread of its own as others are told too: the channel's must not wait. */
+    /**
+     * Fails the world, on a thread of its own as others are told too: the channel's must not wait.
+     */
     private void failOfChannel(CommunicationException cause) {
         Thread thread = new Thread(() -> root.fail(cause), "yolo-ddp-tcp-" + rank + "-failure");
         thread.setDaemon(true);
