@@ -87,7 +87,7 @@ final class Session {
             pieces.put(here[i], new ByteBuffer[RankArea.MOST_PIECES]);
         }
         boolean cores = here.length <= Runtime.getRuntime().availableProcessors();
-        this.spinNanos = cores ? 15_000 : 0;
+        this.spinNanos = cores ? 2_000 : 0;
         this.yieldNanos = 1_000_000;
         this.arena = new Arena(this::createPiece);
         this.driver = new Driver(this, "yolo-ddp-tcp-" + rank);
