@@ -47,6 +47,9 @@ final class ProcessWorld {
 
     private static final Logger LOG = LoggerFactory.getLogger(ProcessWorld.class);
 
+    /** An endpoint for the ranks alone, where rank 0 serves the store; overrides the others. */
+    static final String ENDPOINT = "YOLODDP_RDZV_ENDPOINT";
+
     /** Allows a rendezvous beyond loopback without a token. */
     private static final String INSECURE = "YOLODDP_INSECURE_RENDEZVOUS";
 
@@ -138,8 +141,12 @@ final class ProcessWorld {
             StoreOptions options, Duration deadline, Deque<AutoCloseable> opened) {
         String served = environment.get(Launcher.STORE_VARIABLE);
         JobToken token = JobToken.fromEnvironment(environment).orElse(JobToken.none());
+        String chosen = environment.get(ENDPOINT);
+        if (chosen != null && !chosen.isBlank()) {
+            return servedByRankZero(address(chosen.strip(), ENDPOINT), token, options);
+        }
         if (served != null && !served.isBlank()) {
-            return new Endpoint(address(served.strip()), token, false);
+            return new Endpoint(address(served.strip(), Launcher.STORE_VARIABLE), token, false);
         }
         if (TorchrunAgreement.applies(environment)) {
             TorchrunAgreement agreed = TorchrunAgreement.reach(environment, deadline);
@@ -154,18 +161,23 @@ final class ProcessWorld {
                             + place.masterAddress()
                             + "' of MASTER_ADDR is not known here: correct it, or the name service.");
         }
+        return servedByRankZero(address, token, options);
+    }
+
+    private Endpoint servedByRankZero(
+            InetSocketAddress address, JobToken token, StoreOptions options) {
         if (place.rank() == 0) {
             serve(address, token, options);
         }
         return new Endpoint(address, token, place.rank() == 0);
     }
 
-    private static InetSocketAddress address(String text) {
+    /** Reads host and port. */
+    static InetSocketAddress address(String text, String what) {
         int colon = text.lastIndexOf(':');
         String port = text.substring(colon + 1);
         if (colon < 1 || !port.matches("\\d{1,5}")) {
-            throw new ConfigurationException(
-                    Launcher.STORE_VARIABLE + " is '" + text + "', but has to be host:port");
+            throw new ConfigurationException(what + " is '" + text + "', but has to be host:port");
         }
         String host = text.substring(0, colon).replaceAll("^\\[|\\]$", "");
         return new InetSocketAddress(host, Integer.parseInt(port));

@@ -3,6 +3,7 @@ package org.yoloddp;
 import ai.djl.Device;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -83,6 +84,23 @@ public final class World {
      */
     public static World fromEnvironment() {
         return fromEnvironment(System.getenv());
+    }
+
+    /**
+     * Returns the world that the environment describes, as {@link #fromEnvironment()} does, but its
+     * ranks meet at an endpoint of their own, where rank 0 serves the store: for torchrun whose
+     * store is of another version, and networks where MASTER_ADDR doesn't lead to rank 0. The
+     * variable YOLODDP_RDZV_ENDPOINT does the same. Beyond loopback a token is needed.
+     *
+     * @param endpoint host and port, the same for all ranks, such as {@code 10.0.0.1:29501}
+     * @return the world
+     * @throws ConfigurationException if it is not host and port, or the variables make no sense
+     */
+    public static World fromEnvironment(String endpoint) {
+        ProcessWorld.address(endpoint, "The endpoint of the rendezvous");
+        Map<String, String> environment = new HashMap<>(System.getenv());
+        environment.put(ProcessWorld.ENDPOINT, endpoint);
+        return fromEnvironment(environment);
     }
 
     static World fromEnvironment(Map<String, String> environment) {

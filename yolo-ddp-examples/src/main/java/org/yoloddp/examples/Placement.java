@@ -1,6 +1,7 @@
 package org.yoloddp.examples;
 
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.yoloddp.World;
 import org.yoloddp.error.ConfigurationException;
 
@@ -30,8 +31,20 @@ record Placement(boolean launched, int rank) {
         return rank == 0;
     }
 
-    /** The ranks, of which this process runs one, or that many. */
-    World world(int threads) {
+    /**
+     * The ranks, of which this process runs one, or all as threads.
+     *
+     * @param threads how many ranks as threads
+     * @param endpoint where launched ranks meet, null for where their environment says
+     */
+    World world(int threads, @Nullable String endpoint) {
+        if (!launched && endpoint != null) {
+            throw new ConfigurationException(
+                    "--rdzv-endpoint is "
+                            + endpoint
+                            + ", but this process is no rank that a launcher has started: RANK and"
+                            + " WORLD_SIZE are not set");
+        }
         if (!launched) {
             return World.threads(threads);
         }
@@ -44,6 +57,6 @@ record Placement(boolean launched, int rank) {
                             + threads
                             + ", or unset RANK and WORLD_SIZE");
         }
-        return World.fromEnvironment();
+        return endpoint == null ? World.fromEnvironment() : World.fromEnvironment(endpoint);
     }
 }

@@ -95,7 +95,7 @@ final class TrainJob {
                 .setTask(task)
                 .setEpochs(options.epochs)
                 .setBatchSize(options.batchSize)
-                .optWorld(placement.world(options.ranks))
+                .optWorld(placement.world(options.ranks, options.endpoint))
                 .optOptimizer(optimizer(hyp))
                 .optSchedule(schedule)
                 .optClipNorm(10)

@@ -66,6 +66,13 @@ final class TrainOptions {
     @Option(names = "--nproc", defaultValue = "1", description = "Ranks, as threads of this JVM.")
     int ranks;
 
+    @Option(
+            names = "--rdzv-endpoint",
+            description =
+                    "HOST:PORT where launched ranks meet, served by rank 0, if not where their"
+                            + " launcher says.")
+    @Nullable String endpoint;
+
     @Option(names = "--device", defaultValue = "cpu", description = "cpu.")
     String device = "";
 

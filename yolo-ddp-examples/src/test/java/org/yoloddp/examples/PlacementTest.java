@@ -14,7 +14,7 @@ class PlacementTest {
         Placement alone = Placement.of(Map.of("WORLD_SIZE", "4"));
         assertThat(alone.launched()).isFalse();
         assertThat(alone.writes()).isTrue();
-        assertThat(alone.world(3).size()).isEqualTo(3);
+        assertThat(alone.world(3, null).size()).isEqualTo(3);
     }
 
     @Test
@@ -27,12 +27,28 @@ class PlacementTest {
 
     @Test
     void launchedRankCannotBeSeveralThreads() {
-        assertThatThrownBy(() -> Placement.of(Map.of("RANK", "1", "WORLD_SIZE", "2")).world(2))
+        assertThatThrownBy(
+                        () -> Placement.of(Map.of("RANK", "1", "WORLD_SIZE", "2")).world(2, null))
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessage(
                         "--nproc is 2, but this process is one rank of those that a launcher has"
                                 + " started: say launch --nproc-per-node 2, or unset RANK and"
                                 + " WORLD_SIZE");
+    }
+
+    @Test
+    void endpointIsForLaunchedRanks() {
+        assertThatThrownBy(() -> Placement.of(Map.of()).world(1, "host:1"))
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessage(
+                        "--rdzv-endpoint is host:1, but this process is no rank that a launcher has"
+                                + " started: RANK and WORLD_SIZE are not set");
+        assertThatThrownBy(
+                        () ->
+                                Placement.of(Map.of("RANK", "1", "WORLD_SIZE", "2"))
+                                        .world(1, "no port"))
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessage("The endpoint of the rendezvous is 'no port', but has to be host:port");
     }
 
     @Test

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,6 +32,18 @@ class TorchrunTrainingTest {
                 .containsOnlyOnce("results in " + folder.resolve("exp"))
                 .containsOnlyOnce("done after 2 epochs");
         assertThat(folder.resolve("exp/summary.json")).content().contains("\"worldSize\": 2");
+    }
+
+    @Test
+    void ranksMeetAtAnEndpointOfTheirOwnIfAskedTo() throws IOException, InterruptedException {
+        Path data = SyntheticShapes.write(folder.resolve("shapes"), 8, 2, 64, 0);
+        int port;
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = free.getLocalPort();
+        }
+        String endpoint = "--rdzv-endpoint=127.0.0.1:" + port;
+        assertThat(torchrun(0, "--data=" + data, "--epochs=1", endpoint))
+                .containsOnlyOnce("done after 1 epochs");
     }
 
     @Test
