@@ -121,6 +121,7 @@ class LaunchedFaultsTest {
                 .setCommand(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-Xmx256m",
+                        "-XX:TieredStopAtLevel=1",
                         "-cp",
                         System.getProperty("java.class.path"),
                         FaultyTraining.class.getName(),

@@ -22,7 +22,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.yoloddp.detection.SyntheticShapes;
 
 /** {@code launch train}, with signals to the launcher. */
-@Tag("process")
 @Tag("torch")
 @Timeout(115)
 @EnabledOnOs(value = OS.LINUX, disabledReason = "signals are sent by kill")
@@ -31,6 +30,7 @@ class LaunchedTrainingTest {
     @TempDir private Path folder;
 
     @Test
+    @Tag("process")
     void twoProcessesTrainOneModelAndOnlyRankZeroPrintsAndWrites() throws IOException {
         Path data = SyntheticShapes.write(folder.resolve("shapes"), 8, 2, 64, 0);
         Output output = new Output();
@@ -62,6 +62,7 @@ class LaunchedTrainingTest {
     }
 
     @Test
+    @Tag("process")
     void trainingDoesNotOutliveAKilledLauncher() throws IOException, InterruptedException {
         Process launcher = start();
         List<ProcessHandle> workers = List.of();
@@ -81,6 +82,7 @@ class LaunchedTrainingTest {
     }
 
     @Test
+    @Tag("slow")
     void controlCOfTheLauncherLeavesACompleteRunFolder() throws IOException, InterruptedException {
         Process launcher = start();
         try (BufferedReader out = launcher.inputReader()) {
