@@ -9,12 +9,11 @@ import ai.djl.translate.Batchifier;
 import ai.djl.translate.TranslateException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.util.NoSuchElementException;
 import org.yoloddp.torch.GradMode;
 
 /**
- * The samples of a DJL data set, stacked into batches on the thread that asks for them. The data
- * set's own sampler and batchifiers aren't used.
+ * The samples of a DJL data set, stacked into batches on a thread of each rank while the step
+ * before runs. The data set's own sampler and batchifiers aren't used.
  */
 public final class DatasetSource implements TrainingData {
 
@@ -99,23 +98,12 @@ public final class DatasetSource implements TrainingData {
     @Override
     public BatchStream open(BatchPlan plan) {
         int[] indices = plan.indices();
-        return new BatchStream() {
-            private int next;
-
-            @Override
-            public TrainingBatch next(NDManager manager) {
-                if (next >= indices.length) {
-                    throw new NoSuchElementException("the epoch has no more batches");
-                }
-                int from = next;
-                next = Math.min(indices.length, from + plan.batchSize());
-                return batch(manager, indices, from, next);
-            }
-
-            @Override
-            public void close() {
-                next = indices.length;
-            }
-        };
+        return new BatchesAhead(
+                plan,
+                (manager, number) -> {
+                    int from = number * plan.batchSize();
+                    int to = Math.min(indices.length, from + plan.batchSize());
+                    return batch(manager, indices, from, to);
+                });
     }
 }

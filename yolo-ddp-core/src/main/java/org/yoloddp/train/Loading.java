@@ -3,10 +3,10 @@ package org.yoloddp.train;
 import org.yoloddp.error.ConfigurationException;
 
 /**
- * How batches of images are loaded. Immutable. Data sets of DJL are read without it, on the thread
- * of the rank.
+ * How batches are loaded. Immutable. Data sets of DJL are always read by one thread per rank, and
+ * what they hold in memory is theirs: of this only {@code prefetch} is for them.
  *
- * @param workers threads that load for one rank; 0, the default, lets the data decide
+ * @param workers threads that load images for one rank; 0, the default, lets the data decide
  * @param prefetch batches that are ready ahead of the step; default 2
  * @param cacheBytes memory for decoded images, shared by all ranks of this JVM; default 1 GiB, 0
  *     switches the cache off
