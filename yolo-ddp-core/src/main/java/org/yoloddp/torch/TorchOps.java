@@ -174,7 +174,8 @@ public final class TorchOps {
     }
 
     /**
-     * Joins arrays along an axis.
+     * Joins arrays along an axis. Gradients of narrow channels_last arrays are copied out of the
+     * joined one before they go on, since backward of what comes before is slow on such parts.
      *
      * @param arrays at least one, alike but for that axis
      * @param axis where to join
@@ -184,7 +185,9 @@ public final class TorchOps {
         try (TensorVector vector = new TensorVector()) {
             vector.resize(arrays.size());
             for (int i = 0; i < arrays.size(); i++) {
-                vector.put(i, Tensors.view(arrays.get(i)));
+                Tensor tensor = Tensors.view(arrays.get(i));
+                DenseGradient.ask(tensor);
+                vector.put(i, tensor);
             }
             return Tensors.adopt(arrays.get(0), torch.cat(vector, axis));
         }
