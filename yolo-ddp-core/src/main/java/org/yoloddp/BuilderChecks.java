@@ -1,6 +1,7 @@
 package org.yoloddp;
 
 import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.train.Join;
 
 /** The checks of {@link DistributedTrainerBuilder#build()}, with their messages. */
 final class BuilderChecks {
@@ -45,6 +46,18 @@ final class BuilderChecks {
                             + ranks
                             + " ranks can't share evenly: use a multiple of "
                             + ranks);
+        }
+    }
+
+    /** A rank that has run out computes no layer in which the others would wait for it. */
+    static void join(Join join, boolean syncBatchNorm) {
+        if (join != Join.NONE && syncBatchNorm) {
+            throw new ConfigurationException(
+                    "optJoin("
+                            + join
+                            + ") and optSyncBatchNorm(true) exclude each other: batch norm over all"
+                            + " ranks needs all of them in every step; use Join.NONE, which gives"
+                            + " all ranks as many samples");
         }
     }
 

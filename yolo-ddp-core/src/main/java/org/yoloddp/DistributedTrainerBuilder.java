@@ -62,6 +62,7 @@ public final class DistributedTrainerBuilder {
     private boolean channelsLast = true;
     private long seed;
     private Reduction reduction = Reduction.defaults();
+    private boolean syncBatchNorm;
     private Loading loading = Loading.defaults();
     private Deadlines deadlines = Deadlines.defaults();
 
@@ -344,6 +345,19 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
+     * Lets batch norm take its statistics over the batches of all ranks: for ranks with few samples
+     * each. It waits for all ranks in every such layer, forward and backward, and changes the block
+     * for good; so it can't be had with {@link #optJoin}. With one rank nothing changes.
+     *
+     * @param value true for statistics over all ranks; default false
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optSyncBatchNorm(boolean value) {
+        syncBatchNorm = value;
+        return this;
+    }
+
+    /**
      * Sets how images are loaded. {@link #setDataset} doesn't use it: each rank reads its samples
      * on its own thread.
      *
@@ -415,6 +429,7 @@ public final class DistributedTrainerBuilder {
         BuilderChecks.averageDecay(averageDecay, trained.keepsBlocks());
         BuilderChecks.batchSize(batchSize, world.size());
         BuilderChecks.samples(trained.trainingData().size(), join == Join.NONE ? world.size() : 1);
+        BuilderChecks.join(join, syncBatchNorm);
         optimizer.validate();
         precision.requireSupported(Device.cpu());
         TrainingSettings settings =
@@ -434,6 +449,7 @@ public final class DistributedTrainerBuilder {
                         channelsLast,
                         seed,
                         reduction,
+                        syncBatchNorm,
                         loading,
                         deadlines,
                         List.copyOf(observers));

@@ -8,13 +8,16 @@ import ai.djl.training.ParameterStore;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.yoloddp.ddp.SyncBatchNorm;
 import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.Layouts;
 import org.yoloddp.torch.Safetensors;
 import org.yoloddp.torch.StateDict;
 
 /** A block of one rank with the arrays of its parameters. */
-record RankModel(Block block, StateDict state, ParameterStore store) {
+record RankModel(
+        Block block, StateDict state, ParameterStore store, @Nullable SyncBatchNorm norms) {
 
     /** Makes and initialises a block on a rank. */
     static RankModel create(TrainingSettings settings, RankContext rank) {
@@ -37,7 +40,19 @@ record RankModel(Block block, StateDict state, ParameterStore store) {
                     Layouts.toChannelsLast(entry.array());
                 }
             }
-            return new RankModel(block, state, new ParameterStore(manager, false));
+            return new RankModel(block, state, new ParameterStore(manager, false), null);
+        }
+    }
+
+    /** The same with batch norm over all ranks. */
+    RankModel with(SyncBatchNorm synchronised) {
+        return new RankModel(synchronised.block(), state, store, synchronised);
+    }
+
+    /** Throws what went wrong in the hooks of a backward. */
+    void endBackward() {
+        if (norms != null) {
+            norms.endBackward();
         }
     }
 

@@ -14,6 +14,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.ddp.Replica;
+import org.yoloddp.ddp.SyncBatchNorm;
 import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.TorchRuntime;
 
@@ -74,7 +75,7 @@ final class RankTraining implements AutoCloseable {
         this.observers = observers;
         this.position = position;
         try {
-            this.model = createModel();
+            this.model = synchroniseNorms(createModel());
             model.requireGradients();
             this.replica =
                     opened(
@@ -127,6 +128,12 @@ final class RankTraining implements AutoCloseable {
             watch.failed(Failures.unwrap(position.explain(t, rank)));
             throw t;
         }
+    }
+
+    private RankModel synchroniseNorms(RankModel made) {
+        return settings.syncBatchNorm()
+                ? made.with(opened(SyncBatchNorm.convert(made.block(), rank.communicator())))
+                : made;
     }
 
     private RankResult train() {

@@ -25,6 +25,7 @@ import org.yoloddp.schedule.HyperparameterSchedule;
  * @param channelsLast whether four-dimensional parameters and inputs are laid out channels last
  * @param seed the seed of all randomness
  * @param reduction how gradients are exchanged
+ * @param syncBatchNorm whether batch norm takes its statistics over all ranks
  * @param loading how batches are loaded
  * @param deadlines how long waits may take
  * @param observers who watches, in order
@@ -45,6 +46,7 @@ public record TrainingSettings(
         boolean channelsLast,
         long seed,
         Reduction reduction,
+        boolean syncBatchNorm,
         Loading loading,
         Deadlines deadlines,
         List<TrainingObserver> observers) {}

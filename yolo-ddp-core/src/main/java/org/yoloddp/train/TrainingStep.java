@@ -153,6 +153,7 @@ final class TrainingStep implements AutoCloseable {
             replica.armReduction();
         }
         Autograd.backward(value.total(), scaling.factor() * weight);
+        model.endBackward();
         graphMemory.release();
         watch.backward.end();
     }

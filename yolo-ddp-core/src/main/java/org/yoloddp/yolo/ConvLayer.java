@@ -5,10 +5,12 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.Parameter;
 import ai.djl.training.initializer.Initializer;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.yoloddp.ddp.SyncBatchNorm;
 import org.yoloddp.torch.TorchOps;
 
 /** Convolution without bias, batch norm, activation. */
-final class ConvLayer extends Layer {
+final class ConvLayer extends Layer implements SyncBatchNorm.Convertible {
 
     private static final double EPSILON = 1e-3;
     private static final double MOMENTUM = 0.03;
@@ -29,6 +31,7 @@ final class ConvLayer extends Layer {
     private final Parameter mean;
     private final Parameter variance;
     private final Parameter batches;
+    private SyncBatchNorm.@Nullable Layer synchronised;
 
     ConvLayer(Spec spec, Seeds seeds) {
         this.spec = spec;
@@ -78,18 +81,34 @@ final class ConvLayer extends Layer {
                                 spec.padding(),
                                 1,
                                 spec.groups());
-                NDArray normed =
-                        TorchOps.batchNorm(
-                                convolved,
-                                pass.value(gamma),
-                                pass.value(beta),
-                                pass.value(mean),
-                                pass.value(variance),
-                                pass.training(),
-                                MOMENTUM,
-                                EPSILON)) {
+                NDArray normed = normalise(pass, convolved)) {
             return Activations.apply(spec.activation(), normed);
         }
+    }
+
+    private NDArray normalise(Pass pass, NDArray convolved) {
+        NDArray scale = pass.value(gamma);
+        NDArray shift = pass.value(beta);
+        NDArray runningMean = pass.value(mean);
+        NDArray runningVar = pass.value(variance);
+        if (pass.training() && synchronised != null) {
+            return synchronised.batchNorm(
+                    convolved, scale, shift, runningMean, runningVar, MOMENTUM, EPSILON);
+        }
+        return TorchOps.batchNorm(
+                convolved,
+                scale,
+                shift,
+                runningMean,
+                runningVar,
+                pass.training(),
+                MOMENTUM,
+                EPSILON);
+    }
+
+    @Override
+    public void synchronise(SyncBatchNorm.Layer layer) {
+        synchronised = layer;
     }
 
     @Override
