@@ -100,6 +100,7 @@ final class TrainJob {
                 .optSchedule(schedule)
                 .optClipNorm(10)
                 .optWeightAverage(0.9999)
+                .optSyncBatchNorm(options.syncBatchNorm)
                 .optAmp(options.amp)
                 .optPatience(options.patience)
                 .optSeed(options.seed)

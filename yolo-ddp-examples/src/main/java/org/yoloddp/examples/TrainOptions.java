@@ -91,6 +91,11 @@ final class TrainOptions {
     @Option(names = "--cos-lr", description = "Let the learning rate fall along a cosine.")
     boolean cosine;
 
+    @Option(
+            names = "--sync-bn",
+            description = "Batch norm over the batch of all ranks instead of each rank's own.")
+    boolean syncBatchNorm;
+
     @Option(names = "--amp", description = "Mixed precision: bfloat16.")
     boolean amp;
 
@@ -194,6 +199,7 @@ final class TrainOptions {
         map.put("workers", workers);
         map.put("optimizer", optimizer.name());
         map.put("cos_lr", cosine);
+        map.put("sync_bn", syncBatchNorm);
         map.put("amp", amp);
         map.put("patience", patience);
         map.put("freeze", freeze);

@@ -39,6 +39,7 @@ class CommandsTest {
                         "--epochs=2",
                         "--batch-size=4",
                         "--nproc=2",
+                        "--sync-bn",
                         "--timeline=" + folder.resolve("timeline.json"),
                         "--timeline-steps=1-2",
                         "--project=" + folder.resolve("train"));
@@ -49,7 +50,9 @@ class CommandsTest {
         assertThat(TRAINING.err()).isEmpty();
         assertThat(exitCode).isZero();
         Path run = folder.resolve("train/exp");
-        assertThat(run.resolve("args.yaml")).content().contains("batch_size: 4", "nproc: 2");
+        assertThat(run.resolve("args.yaml"))
+                .content()
+                .contains("batch_size: 4", "nproc: 2", "sync_bn: true");
         assertThat(run.resolve("hyp.yaml")).content().contains("lr0: 0.01");
         assertThat(run.resolve("results.csv")).content().hasLineCount(3);
         assertThat(run.resolve("summary.json")).content().contains("parametersSha256");
