@@ -2,8 +2,6 @@ package org.yoloddp.ddp;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -19,15 +17,12 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.ComputeStream;
-import org.yoloddp.comm.DType;
 import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.comm.Work;
 import org.yoloddp.ddp.BucketLayout.Gradient;
 import org.yoloddp.events.BucketEvent;
-import org.yoloddp.torch.Autograd;
 import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.GradientHooks;
 import org.yoloddp.torch.GradientViews;
@@ -97,7 +92,7 @@ final class GradientReducer implements AutoCloseable {
     private final NDManager manager;
     private final List<StateDict.Entry> trainable;
     private final List<String> names;
-    private final List<StateDict.Entry> frozen;
+    private final StepChecks checks;
     private final GradientHooks hooks;
     private final CommunicationHook average;
     private final Deque<Running> running = new ArrayDeque<>();
@@ -138,7 +133,8 @@ final class GradientReducer implements AutoCloseable {
         watch = new BucketWatch(communicator.rank());
         trainable = state.trainable();
         names = trainable.stream().map(StateDict.Entry::name).toList();
-        frozen = state.parameters().stream().filter(entry -> !entry.trainable()).toList();
+        boolean unusedAllowed = communicator.size() == 1 || reduction.findUnused();
+        checks = StepChecks.of(state, unusedAllowed, communicator.rank());
         // Backward goes through the layers from the last to the first.
         order = IntStream.range(0, names.size()).map(i -> names.size() - 1 - i).toArray();
         buckets = GradientBuckets.create(communicator, layout(order), state, manager);
@@ -307,29 +303,7 @@ final class GradientReducer implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        checkParameters();
-    }
-
-    private void checkParameters() {
-        for (StateDict.Entry entry : frozen) {
-            if (Autograd.requiresGradient(entry.array())) {
-                throw TrainabilityChangedException.of(entry.name(), false);
-            }
-        }
-        BitSet used = readiness.used();
-        if (used.isEmpty() || used.cardinality() == names.size()) {
-            return;
-        }
-        List<String> missing = new ArrayList<>();
-        for (int i = used.nextClearBit(0); i < names.size(); i = used.nextClearBit(i + 1)) {
-            if (!Autograd.requiresGradient(trainable.get(i).array())) {
-                throw TrainabilityChangedException.of(names.get(i), true);
-            }
-            missing.add(names.get(i));
-        }
-        if (communicator.size() > 1 && !reduction.findUnused()) {
-            throw UnusedParameterException.of(missing, names.size(), communicator.rank());
-        }
+        checks.check(readiness.used());
     }
 
     private void startRest(BitSet bits) {
@@ -392,7 +366,7 @@ final class GradientReducer implements AutoCloseable {
         }
         if (!adopted) {
             long from = System.nanoTime();
-            observed = orderOfRankZero();
+            observed = OrderOfReadiness.ofRankZero(communicator, readiness, order);
             exposedNanos += System.nanoTime() - from;
             adopted = observed != null;
         } else if (!differs && observed == null && !readiness.follows(order)) {
@@ -402,30 +376,6 @@ final class GradientReducer implements AutoCloseable {
                             + " buckets wait for those before them",
                     communicator.rank());
         }
-    }
-
-    /** The parameters that rank 0 has not used come last; null if it has run no backward. */
-    private int @Nullable [] orderOfRankZero() {
-        CommBuffer buffer = communicator.allocate(DType.I32, names.size());
-        ByteBuffer bytes = buffer.bytes().order(ByteOrder.nativeOrder());
-        if (communicator.rank() == 0) {
-            int[] first = readiness.order();
-            IntStream rest = IntStream.of(order).filter(i -> !readiness.used().get(i));
-            int[] all = IntStream.concat(IntStream.of(first), rest).toArray();
-            for (int i = 0; i < all.length; i++) {
-                bytes.putInt(i * Integer.BYTES, first.length == 0 ? -1 : all[i]);
-            }
-        }
-        // After a failure the buffer is left to the communicator.
-        communicator
-                .broadcast(buffer, 0, ComputeStream.HOST, "order of gradients")
-                .await(communicator.deadline());
-        int[] sent = new int[names.size()];
-        for (int i = 0; i < sent.length; i++) {
-            sent[i] = bytes.getInt(i * Integer.BYTES);
-        }
-        buffer.close();
-        return sent[0] < 0 ? null : sent;
     }
 
     /** Returns which parameters no rank has used in the last step, as far as that is known. */

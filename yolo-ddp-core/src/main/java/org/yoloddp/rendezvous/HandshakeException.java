@@ -29,6 +29,7 @@ public final class HandshakeException extends YoloDdpException {
         /** The other side closed the connection. */
         CLOSED("See what the other side says.");
 
+        /** What to do. */
         private final String advice;
 
         Reason(String advice) {

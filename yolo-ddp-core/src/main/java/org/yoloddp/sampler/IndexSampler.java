@@ -5,9 +5,9 @@ package org.yoloddp.sampler;
  *
  * <p>All ranks must get lists of equal length, at least 1, of indices from 0 to below the number of
  * samples; otherwise the training fails with a message that says so. With {@code optJoin} lengths
- * may differ, and be 0. A sampler of one's own is a
- * lambda over {@code (datasetSize, epoch, rank, worldSize)}; it is called on several threads at
- * once. The trainer passes the epoch, so there is none to set and none to forget.
+ * may differ, and be 0. A sampler of one's own is a lambda over {@code (datasetSize, epoch, rank,
+ * worldSize)}; it is called on several threads at once. The trainer passes the epoch, so there is
+ * none to set and none to forget.
  */
 @FunctionalInterface
 public interface IndexSampler {

@@ -1,0 +1,50 @@
+package org.yoloddp.ddp;
+
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import org.yoloddp.torch.Autograd;
+import org.yoloddp.torch.StateDict;
+
+/** Whether the backward of a step has computed the gradients that it should. */
+record StepChecks(
+        List<StateDict.Entry> trainable,
+        List<StateDict.Entry> frozen,
+        boolean unusedAllowed,
+        int rank) {
+
+    /** Remembers what is trainable now. */
+    static StepChecks of(StateDict state, boolean unusedAllowed, int rank) {
+        List<StateDict.Entry> frozen =
+                state.parameters().stream().filter(entry -> !entry.trainable()).toList();
+        return new StepChecks(state.trainable(), frozen, unusedAllowed, rank);
+    }
+
+    /**
+     * Checks a step.
+     *
+     * @param used the trainable parameters whose gradient was computed
+     */
+    void check(BitSet used) {
+        for (StateDict.Entry entry : frozen) {
+            if (Autograd.requiresGradient(entry.array())) {
+                throw TrainabilityChangedException.of(entry.name(), false);
+            }
+        }
+        int count = trainable.size();
+        if (used.isEmpty() || used.cardinality() == count) {
+            return;
+        }
+        List<String> missing = new ArrayList<>();
+        for (int i = used.nextClearBit(0); i < count; i = used.nextClearBit(i + 1)) {
+            StateDict.Entry entry = trainable.get(i);
+            if (!Autograd.requiresGradient(entry.array())) {
+                throw TrainabilityChangedException.of(entry.name(), true);
+            }
+            missing.add(entry.name());
+        }
+        if (!unusedAllowed) {
+            throw UnusedParameterException.of(missing, count, rank);
+        }
+    }
+}
