@@ -29,7 +29,6 @@ public final class HandshakeException extends YoloDdpException {
         /** The other side closed the connection. */
         CLOSED("See what the other side says.");
 
-        /** What to do. */
         private final String advice;
 
         Reason(String advice) {
@@ -37,7 +36,7 @@ public final class HandshakeException extends YoloDdpException {
         }
     }
 
-    private final Reason reason;
+    private final transient Reason reason;
 
     private HandshakeException(String message, Reason reason, @Nullable Throwable cause) {
         super(message, cause);
