@@ -8,12 +8,14 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.ComputeStream;
-import org.yoloddp.comm.DType;
-import org.yoloddp.comm.MemoryDevice;
-import org.yoloddp.comm.ReduceOp;
+import org.yoloddp.comm.Fingerprint;
+import org.yoloddp.comm.ForwardingCommunicator;
+import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.Work;
 
 /**
@@ -33,9 +35,8 @@ import org.yoloddp.comm.Work;
  *         Duration.ofSeconds(10));
  * }</pre>
  */
-public final class FaultInjector implements Communicator {
+public final class FaultInjector extends ForwardingCommunicator {
 
-    private final Communicator inner;
     private final AtomicLong calls = new AtomicLong();
     private final Map<Long, Duration> delays = new HashMap<>();
     private long failAt = -1;
@@ -43,7 +44,7 @@ public final class FaultInjector implements Communicator {
     private long corruptAt = -1;
 
     private FaultInjector(Communicator inner) {
-        this.inner = inner;
+        super(inner);
     }
 
     /**
@@ -105,98 +106,22 @@ public final class FaultInjector implements Communicator {
     }
 
     @Override
-    public int rank() {
-        return inner.rank();
-    }
-
-    @Override
-    public int size() {
-        return inner.size();
-    }
-
-    @Override
-    public String group() {
-        return inner.group();
-    }
-
-    @Override
-    public Duration deadline() {
-        return inner.deadline();
-    }
-
-    @Override
-    public CommBuffer allocate(DType dtype, long count) {
-        return inner.allocate(dtype, count);
-    }
-
-    @Override
-    public CommBuffer wrap(
-            long address, DType dtype, long count, MemoryDevice device, Object owner) {
-        return inner.wrap(address, dtype, count, device, owner);
-    }
-
-    @Override
-    public Work allReduce(CommBuffer buffer, ReduceOp op, ComputeStream producer, String tag) {
-        long call = next(tag);
-        return corrupt(call, inner.allReduce(buffer, op, producer, tag), buffer);
-    }
-
-    @Override
-    public Work broadcast(CommBuffer buffer, int root, ComputeStream producer, String tag) {
-        long call = next(tag);
-        return corrupt(call, inner.broadcast(buffer, root, producer, tag), buffer);
-    }
-
-    @Override
-    public Work reduceScatter(
-            CommBuffer buffer, long[] counts, ReduceOp op, ComputeStream producer, String tag) {
-        long call = next(tag);
-        return corrupt(call, inner.reduceScatter(buffer, counts, op, producer, tag), buffer);
-    }
-
-    @Override
-    public Work allGather(CommBuffer buffer, long[] counts, ComputeStream producer, String tag) {
-        long call = next(tag);
-        return corrupt(call, inner.allGather(buffer, counts, producer, tag), buffer);
-    }
-
-    @Override
-    public Work send(CommBuffer buffer, int destination, ComputeStream producer, String tag) {
-        next(tag);
-        return inner.send(buffer, destination, producer, tag);
-    }
-
-    @Override
-    public Work recv(CommBuffer buffer, int source, ComputeStream producer, String tag) {
-        long call = next(tag);
-        return corrupt(call, inner.recv(buffer, source, producer, tag), buffer);
-    }
-
-    @Override
-    public Work barrier(String tag) {
-        next(tag);
-        return inner.barrier(tag);
+    protected Work submit(
+            Fingerprint call, @Nullable CommBuffer buffer, Supplier<Work> collective) {
+        long number = next(call.tag());
+        Work work = collective.get();
+        boolean damaged =
+                number == corruptAt
+                        && buffer != null
+                        && buffer.count() > 0
+                        && call.operation() != Operation.SEND;
+        return damaged ? new CorruptWork(work, buffer) : work;
     }
 
     @Override
     public Optional<Communicator> split(String name, int... ranks) {
         next(name);
-        return inner.split(name, ranks);
-    }
-
-    @Override
-    public void progress(String phase, long step) {
-        inner.progress(phase, step);
-    }
-
-    @Override
-    public void abort(Throwable cause) {
-        inner.abort(cause);
-    }
-
-    @Override
-    public void close() {
-        inner.close();
+        return super.split(name, ranks);
     }
 
     private long next(String tag) {
@@ -214,14 +139,10 @@ public final class FaultInjector implements Communicator {
             throw InjectedFaultException.of("failure", call, tag);
         }
         if (call == leaveAt) {
-            inner.close();
+            close();
             throw InjectedFaultException.of("left the group", call, tag);
         }
         return call;
-    }
-
-    private Work corrupt(long call, Work work, CommBuffer buffer) {
-        return call == corruptAt && buffer.count() > 0 ? new CorruptWork(work, buffer) : work;
     }
 
     /** Work whose result is damaged once it is there. */

@@ -2,7 +2,6 @@ package org.yoloddp.comm.testing;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -11,7 +10,6 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -20,11 +18,8 @@ import org.yoloddp.comm.CollectiveTimeoutException;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.ComputeStream;
-import org.yoloddp.comm.DType;
 import org.yoloddp.comm.Fingerprint;
-import org.yoloddp.comm.MemoryDevice;
-import org.yoloddp.comm.Operation;
-import org.yoloddp.comm.ReduceOp;
+import org.yoloddp.comm.ForwardingCommunicator;
 import org.yoloddp.comm.Work;
 
 /**
@@ -38,17 +33,15 @@ import org.yoloddp.comm.Work;
  *                 communicator, Duration.ofMillis(20), tag -> tag.startsWith("bucket"));
  * }</pre>
  */
-public final class SlowCommunicator implements Communicator {
+public final class SlowCommunicator extends ForwardingCommunicator {
 
-    private final Communicator inner;
     private final Duration delay;
     private final Predicate<String> delayed;
     private final ThreadPoolExecutor line;
-    private final AtomicLong calls = new AtomicLong();
     private volatile boolean aborted;
 
     private SlowCommunicator(Communicator inner, Duration delay, Predicate<String> delayed) {
-        this.inner = inner;
+        super(inner);
         this.delay = delay;
         this.delayed = delayed;
         this.line =
@@ -78,96 +71,17 @@ public final class SlowCommunicator implements Communicator {
         return new SlowCommunicator(communicator, delay, delayed);
     }
 
-    @Override
-    public int rank() {
-        return inner.rank();
-    }
-
-    @Override
-    public int size() {
-        return inner.size();
-    }
-
-    @Override
-    public String group() {
-        return inner.group();
-    }
-
-    @Override
-    public Duration deadline() {
-        return inner.deadline();
-    }
-
-    @Override
-    public CommBuffer allocate(DType dtype, long count) {
-        return inner.allocate(dtype, count);
-    }
-
-    @Override
-    public CommBuffer wrap(
-            long address, DType dtype, long count, MemoryDevice device, Object owner) {
-        return inner.wrap(address, dtype, count, device, owner);
-    }
-
-    @Override
-    public Work allReduce(CommBuffer buffer, ReduceOp op, ComputeStream producer, String tag) {
-        Fingerprint call = call(Operation.ALL_REDUCE, buffer, op, -1, new long[0], tag);
-        return submit(call, () -> inner.allReduce(buffer, op, producer, tag));
-    }
-
-    @Override
-    public Work broadcast(CommBuffer buffer, int root, ComputeStream producer, String tag) {
-        Fingerprint call = call(Operation.BROADCAST, buffer, null, root, new long[0], tag);
-        return submit(call, () -> inner.broadcast(buffer, root, producer, tag));
-    }
-
-    @Override
-    public Work reduceScatter(
-            CommBuffer buffer, long[] counts, ReduceOp op, ComputeStream producer, String tag) {
-        Fingerprint call = call(Operation.REDUCE_SCATTER, buffer, op, -1, counts, tag);
-        return submit(call, () -> inner.reduceScatter(buffer, counts, op, producer, tag));
-    }
-
-    @Override
-    public Work allGather(CommBuffer buffer, long[] counts, ComputeStream producer, String tag) {
-        Fingerprint call = call(Operation.ALL_GATHER, buffer, null, -1, counts, tag);
-        return submit(call, () -> inner.allGather(buffer, counts, producer, tag));
-    }
-
-    @Override
-    public Work send(CommBuffer buffer, int destination, ComputeStream producer, String tag) {
-        Fingerprint call = call(Operation.SEND, buffer, null, destination, new long[0], tag);
-        return submit(call, () -> inner.send(buffer, destination, producer, tag));
-    }
-
-    @Override
-    public Work recv(CommBuffer buffer, int source, ComputeStream producer, String tag) {
-        Fingerprint call = call(Operation.RECV, buffer, null, source, new long[0], tag);
-        return submit(call, () -> inner.recv(buffer, source, producer, tag));
-    }
-
-    @Override
-    public Work barrier(String tag) {
-        Fingerprint call = call(Operation.BARRIER, null, null, -1, new long[0], tag);
-        return submit(call, () -> inner.barrier(tag));
-    }
-
     /** Waits for what was submitted before; the new group is as fast as it is. */
     @Override
     public Optional<Communicator> split(String name, int... ranks) {
         barrier("before the split '" + name + "'").await(deadline());
-        return inner.split(name, ranks);
-    }
-
-    @Override
-    public void progress(String phase, long step) {
-        inner.progress(phase, step);
+        return super.split(name, ranks);
     }
 
     @Override
     public void abort(Throwable cause) {
         aborted = true;
-        inner.abort(cause);
+        super.abort(cause);
     }
 
     @Override
@@ -180,32 +94,15 @@ public final class SlowCommunicator implements Communicator {
         } catch (InterruptedException e) {
             interrupted = true;
         }
-        inner.close();
+        super.close();
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
     }
 
-    private Fingerprint call(
-            Operation operation,
-            @Nullable CommBuffer buffer,
-            @Nullable ReduceOp op,
-            int peer,
-            long[] counts,
-            String tag) {
-        return new Fingerprint(
-                group(),
-                calls.getAndIncrement(),
-                operation,
-                buffer == null ? null : buffer.dtype(),
-                buffer == null ? 0 : buffer.count(),
-                op,
-                peer,
-                Arrays.stream(counts).boxed().toList(),
-                tag);
-    }
-
-    private Work submit(Fingerprint call, Supplier<Work> collective) {
+    @Override
+    protected Work submit(
+            Fingerprint call, @Nullable CommBuffer buffer, Supplier<Work> collective) {
         SlowWork work = new SlowWork(call);
         line.execute(() -> work.run(collective));
         return work;
