@@ -99,7 +99,7 @@ final class BenchMemoryCommand implements Callable<Integer> {
                         imageSize + " px",
                         "batch " + batch,
                         size == 1 ? "1 rank" : size + " ranks" + (sharded ? ", sharded" : ""));
-        try (TurnProcess ours = TurnProcess.ours(arguments(cfg, size, sharded, bench));
+        try (TurnProcess ours = ours(cfg, size, sharded, bench);
                 TurnProcess rival = size == 1 && options.withPython() ? rival(cfg) : null) {
             List<StepBench.Contender> all = new ArrayList<>();
             StepBench.Contender mine = new StepBench.Contender(name, ours);
@@ -125,23 +125,12 @@ final class BenchMemoryCommand implements Callable<Integer> {
                         .withMemory(ours, theirs.process().memory());
     }
 
-    private List<String> arguments(String cfg, int size, boolean sharded, StepBench bench) {
-        List<String> arguments =
-                new ArrayList<>(
-                        List.of(
-                                "bench",
-                                "serve",
-                                "--cfg=" + cfg,
-                                "--imgsz=" + imageSize,
-                                "--batch=" + batch,
-                                "--threads=" + threads,
-                                "--nproc=" + size,
-                                "--warmup=" + WARM_UP,
-                                "--steps=" + bench.stepsOfAll()));
+    private TurnProcess ours(String cfg, int size, boolean sharded, StepBench bench) {
+        List<String> more = new ArrayList<>(List.of("--nproc=" + size));
         if (sharded) {
-            arguments.add("--shard-optimizer-state");
+            more.add("--shard-optimizer-state");
         }
-        return arguments;
+        return bench.ours(cfg, imageSize, batch, threads, WARM_UP, more);
     }
 
     private TurnProcess rival(String cfg) {

@@ -132,20 +132,6 @@ final class BenchStepCommand implements Callable<Integer> {
     }
 
     private StepBench.Contender ours(StepBench bench, boolean mixed) {
-        List<String> arguments =
-                new ArrayList<>(
-                        List.of(
-                                "bench",
-                                "serve",
-                                "--cfg=" + cfg,
-                                "--imgsz=" + imageSize,
-                                "--batch=" + batch,
-                                "--threads=" + threads,
-                                "--warmup=" + WARM_UP,
-                                "--steps=" + bench.stepsOfAll()));
-        if (mixed) {
-            arguments.add("--amp");
-        }
         String name =
                 String.join(
                         ", ",
@@ -154,7 +140,9 @@ final class BenchStepCommand implements Callable<Integer> {
                         "batch " + batch,
                         threads + " threads",
                         mixed ? "bfloat16" : "float32");
-        return new StepBench.Contender(name, TurnProcess.ours(arguments));
+        List<String> more = mixed ? List.of("--amp") : List.of();
+        return new StepBench.Contender(
+                name, bench.ours(cfg, imageSize, batch, threads, WARM_UP, more));
     }
 
     private StepBench.Contender rival(String name, boolean best, boolean mixed) {

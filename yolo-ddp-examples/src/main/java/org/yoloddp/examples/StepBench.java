@@ -38,6 +38,24 @@ record StepBench(int turns, int steps) {
         }
     }
 
+    /** Starts our own program, which takes as many steps as the turns ask for. */
+    TurnProcess ours(
+            String cfg, int imageSize, int batch, int threads, int warmUp, List<String> more) {
+        List<String> arguments =
+                new ArrayList<>(
+                        List.of(
+                                "bench",
+                                "serve",
+                                "--cfg=" + cfg,
+                                "--imgsz=" + imageSize,
+                                "--batch=" + batch,
+                                "--threads=" + threads,
+                                "--warmup=" + warmUp,
+                                "--steps=" + stepsOfAll()));
+        arguments.addAll(more);
+        return TurnProcess.ours(arguments);
+    }
+
     /** Steps that a contender has to be ready for. */
     int stepsOfAll() {
         return turns * (steps + 1);
