@@ -46,6 +46,19 @@ public final class InMemoryStore implements Store {
     }
 
     @Override
+    public byte[] take(String key, Duration deadline) {
+        lock.lock();
+        try {
+            await(List.of(key), deadline);
+            byte[] value = value(key);
+            values.remove(key);
+            return value;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
     public long add(String key, long delta, Duration deadline) {
         lock.lock();
         try {

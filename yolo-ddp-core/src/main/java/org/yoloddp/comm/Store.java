@@ -31,6 +31,17 @@ public interface Store {
     byte[] get(String key, Duration deadline);
 
     /**
+     * Waits for a key, returns its value and removes it: what passes through a store then takes no
+     * room in it. If several wait for one key, one of them gets the value.
+     *
+     * @param key the key
+     * @param deadline how long to wait
+     * @return the value
+     * @throws StoreTimeoutException if the key is not there in time
+     */
+    byte[] take(String key, Duration deadline);
+
+    /**
      * Adds to a number, which is 0 before, and is read by {@link #get} as decimal text.
      *
      * @param key the key

@@ -39,6 +39,11 @@ public final class PrefixStore implements Store {
     }
 
     @Override
+    public byte[] take(String key, Duration deadline) {
+        return store.take(prefix + key, deadline);
+    }
+
+    @Override
     public long add(String key, long delta, Duration deadline) {
         return store.add(prefix + key, delta, deadline);
     }

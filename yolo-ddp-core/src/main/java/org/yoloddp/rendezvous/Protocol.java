@@ -12,6 +12,7 @@ final class Protocol {
     static final int AWAIT = 4;
     static final int COMPARE_AND_SET = 5;
     static final int CANCEL = 6;
+    static final int TAKE = 7;
 
     static final int OK = 0;
     static final int MISSING = 1;

@@ -26,15 +26,15 @@ final class StoreTable implements Service {
     private final class Wait {
         final Connection connection;
         final long id;
-        final boolean wantsValue;
+        final int operation;
         final List<String> keys;
         final Set<String> missing;
         EventLoop.@Nullable Timer timer;
 
-        Wait(Connection connection, long id, boolean wantsValue, List<String> keys) {
+        Wait(Connection connection, long id, int operation, List<String> keys) {
             this.connection = connection;
             this.id = id;
-            this.wantsValue = wantsValue;
+            this.operation = operation;
             this.keys = keys;
             this.missing = new HashSet<>(keys);
         }
@@ -133,12 +133,13 @@ final class StoreTable implements Service {
                 boolean fits = put(prefix + in.text(), in.bytes());
                 connection.send(fits ? answer(id, Protocol.OK) : full(id));
             }
-            case Protocol.GET -> await(connection, id, true, List.of(prefix + in.text()), limit);
+            case Protocol.GET, Protocol.TAKE ->
+                    await(connection, id, operation, List.of(prefix + in.text()), limit);
             case Protocol.AWAIT ->
                     await(
                             connection,
                             id,
-                            false,
+                            operation,
                             in.texts().stream().map(key -> prefix + key).toList(),
                             limit);
             case Protocol.ADD -> connection.send(add(id, prefix + in.text(), in.int64()));
@@ -186,30 +187,48 @@ final class StoreTable implements Service {
         }
         bytes += change;
         values.put(key, value);
-        for (Wait wait : new ArrayList<>(waiting.getOrDefault(key, Set.of()))) {
+        Set<Wait> waits = waiting.getOrDefault(key, Set.of());
+        // Whoever takes the value comes last, and only one of them.
+        Wait taker = null;
+        for (Wait wait : new ArrayList<>(waits)) {
+            if (wait.operation == Protocol.TAKE) {
+                taker = wait;
+                continue;
+            }
+            waits.remove(wait);
             wait.missing.remove(key);
             if (wait.missing.isEmpty()) {
                 forget(wait);
                 succeed(wait);
             }
         }
-        waiting.remove(key);
+        if (taker != null) {
+            forget(taker);
+            succeed(taker);
+        }
+        if (waits.isEmpty()) {
+            waiting.remove(key, waits);
+        }
         return true;
     }
 
     private void succeed(Wait wait) {
         MessageWriter answer = answer(wait.id, Protocol.OK);
-        if (wait.wantsValue) {
-            answer.bytes(values.get(wait.keys.get(0)));
+        String key = wait.keys.isEmpty() ? "" : wait.keys.get(0);
+        if (wait.operation == Protocol.GET || wait.operation == Protocol.TAKE) {
+            answer.bytes(values.get(key));
+        }
+        if (wait.operation == Protocol.TAKE) {
+            bytes -= size(key, values.remove(key));
         }
         wait.connection.send(answer);
     }
 
     private void await(
-            Connection connection, long id, boolean wantsValue, List<String> keys, Duration limit)
+            Connection connection, long id, int operation, List<String> keys, Duration limit)
             throws IOException {
         Client client = client(connection);
-        Wait wait = new Wait(connection, id, wantsValue, keys);
+        Wait wait = new Wait(connection, id, operation, keys);
         wait.missing.removeAll(values.keySet());
         if (wait.missing.isEmpty()) {
             succeed(wait);

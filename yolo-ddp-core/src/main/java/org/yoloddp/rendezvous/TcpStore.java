@@ -192,6 +192,13 @@ public final class TcpStore implements Store, AutoCloseable {
     }
 
     @Override
+    public byte[] take(String key, Duration deadline) {
+        Answer answer =
+                call(Protocol.TAKE, new MessageWriter().text(scoped(key)), List.of(key), deadline);
+        return read(answer, MessageReader::bytes);
+    }
+
+    @Override
     public long add(String key, long delta, Duration deadline) {
         Answer answer =
                 call(

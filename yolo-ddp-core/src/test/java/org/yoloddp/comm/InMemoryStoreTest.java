@@ -52,6 +52,18 @@ class InMemoryStoreTest {
     }
 
     @Test
+    void whatIsTakenIsGone() throws Exception {
+        CompletableFuture<byte[]> value =
+                CompletableFuture.supplyAsync(() -> store.take("later", LONG));
+        store.set("later", bytes("1"), LONG);
+        assertThat(value.get(30, TimeUnit.SECONDS)).isEqualTo(bytes("1"));
+        assertThatThrownBy(() -> store.take("later", Duration.ofMillis(20)))
+                .isInstanceOf(StoreTimeoutException.class);
+        store.set("later", bytes("2"), LONG);
+        assertThat(store.take("later", LONG)).isEqualTo(bytes("2"));
+    }
+
+    @Test
     void addsNumbers() {
         assertThat(store.add("n", 5, LONG)).isEqualTo(5);
         assertThat(store.add("n", -7, LONG)).isEqualTo(-2);

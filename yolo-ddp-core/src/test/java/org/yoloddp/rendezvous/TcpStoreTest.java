@@ -82,6 +82,35 @@ class TcpStoreTest {
     }
 
     @Test
+    void whatIsTakenGoesToOneAndTakesNoRoom() throws Exception {
+        StoreServer small = serve(StoreOptions.defaults().withMaxStoreBytes(1500));
+        try (TcpStore store = TcpStore.connect(small.address(), token, LONG)) {
+            CompletableFuture<byte[]> a =
+                    CompletableFuture.supplyAsync(() -> store.take("k", LONG));
+            CompletableFuture<byte[]> b =
+                    CompletableFuture.supplyAsync(() -> store.take("k", LONG));
+            CompletableFuture<byte[]> seen =
+                    CompletableFuture.supplyAsync(() -> store.get("never", SHORT));
+            store.set("k", bytes("1"), LONG);
+            CompletableFuture.anyOf(a, b).get(10, TimeUnit.SECONDS);
+            store.set("k", bytes("2"), LONG);
+            List<String> taken = new ArrayList<>();
+            for (CompletableFuture<byte[]> value : List.of(a, b)) {
+                taken.add(new String(value.get(10, TimeUnit.SECONDS), StandardCharsets.UTF_8));
+            }
+            assertThat(taken).containsExactlyInAnyOrder("1", "2");
+            assertThatThrownBy(() -> store.take("k", SHORT))
+                    .isInstanceOf(StoreTimeoutException.class);
+            assertThatThrownBy(() -> seen.get(10, TimeUnit.SECONDS))
+                    .hasCauseInstanceOf(StoreTimeoutException.class);
+            for (int i = 0; i < 10; i++) {
+                store.set("big" + i, new byte[900], LONG);
+                assertThat(store.take("big" + i, LONG)).hasSize(900);
+            }
+        }
+    }
+
+    @Test
     void bigValuePassesWhole() {
         byte[] big = new byte[1 << 20];
         for (int i = 0; i < big.length; i++) {
