@@ -59,7 +59,7 @@ class ArchitectureTest {
                     Map.entry("comm.inprocess", List.of("comm")),
                     Map.entry("comm.tcp", List.of("rendezvous", "comm")),
                     Map.entry("comm", List.of("error")),
-                    Map.entry("torch", List.of("natives")),
+                    Map.entry("torch", List.of("natives", "comm")),
                     Map.entry("natives", List.of("error")),
                     Map.entry("events", List.of()),
                     Map.entry("error", List.of()));

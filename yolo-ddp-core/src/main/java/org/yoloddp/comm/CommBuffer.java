@@ -60,6 +60,7 @@ public interface CommBuffer extends AutoCloseable {
      * Returns the memory of a host buffer as bytes in native order.
      *
      * @return a view of at most 2 GiB; larger buffers are read by {@link #slice}
+     * @throws UnsupportedBufferException if the memory is a device's
      */
     ByteBuffer bytes();
 

@@ -45,13 +45,31 @@ public interface Communicator extends AutoCloseable {
     Duration deadline();
 
     /**
-     * Allocates zeroed memory that this communicator can exchange without copying.
+     * Allocates zeroed memory of the host that this communicator can exchange without copying.
      *
      * @param dtype the element type
      * @param count the number of elements
      * @return a buffer, aligned to 64 bytes
      */
     CommBuffer allocate(DType dtype, long count);
+
+    /**
+     * Allocates zeroed memory of a device that this communicator can exchange without copying. The
+     * zeros are there for every stream from the moment that this returns.
+     *
+     * @param dtype the element type
+     * @param count the number of elements
+     * @param device the host, or the device of this rank
+     * @return a buffer, aligned to 64 bytes
+     * @throws UnsupportedBufferException if the communicator has no memory there; the default for
+     *     every device but the host
+     */
+    default CommBuffer allocate(DType dtype, long count, MemoryDevice device) {
+        if (!device.isHost()) {
+            throw UnsupportedBufferException.memory(group(), device);
+        }
+        return allocate(dtype, count);
+    }
 
     /**
      * Wraps memory of somebody else.

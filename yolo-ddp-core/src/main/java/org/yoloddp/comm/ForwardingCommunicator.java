@@ -99,6 +99,11 @@ public abstract class ForwardingCommunicator implements Communicator {
     }
 
     @Override
+    public CommBuffer allocate(DType dtype, long count, MemoryDevice device) {
+        return inner.allocate(dtype, count, device);
+    }
+
+    @Override
     public CommBuffer wrap(
             long address, DType dtype, long count, MemoryDevice device, Object owner) {
         return inner.wrap(address, dtype, count, device, owner);

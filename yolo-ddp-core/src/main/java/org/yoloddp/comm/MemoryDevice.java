@@ -11,8 +11,17 @@ public record MemoryDevice(String type, int index) {
     /** The host's memory. */
     public static final MemoryDevice HOST = new MemoryDevice("cpu", 0);
 
+    /**
+     * Tells whether this is the host's memory, which Java can read.
+     *
+     * @return true for {@link #HOST}
+     */
+    public boolean isHost() {
+        return equals(HOST);
+    }
+
     @Override
     public String toString() {
-        return equals(HOST) ? type : type + ":" + index;
+        return isHost() ? type : type + ":" + index;
     }
 }

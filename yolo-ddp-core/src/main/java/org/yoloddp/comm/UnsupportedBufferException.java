@@ -52,4 +52,38 @@ public final class UnsupportedBufferException extends YoloDdpException {
                         dtype,
                         tag));
     }
+
+    /**
+     * Creates the exception for memory that is asked for on a device where a communicator has none.
+     *
+     * @param group the communicator's group
+     * @param device where the memory is wanted
+     * @return the exception
+     */
+    public static UnsupportedBufferException memory(String group, MemoryDevice device) {
+        return new UnsupportedBufferException(
+                String.format(
+                        Locale.ROOT,
+                        "The communicator of group '%s' has no memory on device %s. Use a communicator"
+                                + " for that device.",
+                        group,
+                        device));
+    }
+
+    /**
+     * Creates the exception for a look from Java into the memory of a device.
+     *
+     * @param buffer the buffer
+     * @return the exception
+     */
+    public static UnsupportedBufferException bytes(CommBuffer buffer) {
+        return new UnsupportedBufferException(
+                String.format(
+                        Locale.ROOT,
+                        "The bytes of a buffer of %d x %s on device %s can't be seen from Java: make an"
+                                + " array over its address, and copy that to the host.",
+                        buffer.count(),
+                        buffer.dtype(),
+                        buffer.device()));
+    }
 }

@@ -21,8 +21,9 @@ public interface Work {
     void await(Duration deadline);
 
     /**
-     * Makes later work of a stream wait for this collective; on the host this is {@link #await}
-     * with the communicator's own deadline.
+     * Makes later work of a stream wait for this collective; for {@link ComputeStream#HOST} this is
+     * {@link #await} with the communicator's own deadline. Of a device's stream it returns at once,
+     * throws only what is known by then, and a failure that comes later ends the next collective.
      *
      * @param consumer the stream that reads the result
      */

@@ -5,6 +5,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
+import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.error.YoloDdpException;
 
 /** An operation of the bridge was given arrays that it cannot work on, or libtorch refused it. */
@@ -127,6 +128,21 @@ public class TorchException extends YoloDdpException {
     static TorchException missingSymbol(String name, Throwable cause) {
         return new TorchException(
                 "this libtorch does not export " + name + ", which autocast needs", cause);
+    }
+
+    static TorchException noSuchDevice(MemoryDevice device, boolean cuda) {
+        return new TorchException(
+                "this libtorch has no device "
+                        + device
+                        + (cuda
+                                ? ": it is built for the CPU and CUDA"
+                                : ": it is built for the CPU only; set -Dyoloddp.libtorch=path:"
+                                        + "/folder to a CUDA build, or compute on the CPU"),
+                null);
+    }
+
+    static TorchException device(MemoryDevice device, Throwable cause) {
+        return new TorchException("device " + device + " failed: " + reason(cause), cause);
     }
 
     /** What libtorch says, without the frames of C++ that it appends. */

@@ -27,8 +27,13 @@ class InProcessCommunicatorTest extends CommunicatorFailureContract {
                         "The communicator 'in-process' cannot work on the buffer of 'wrap' on"
                                 + " device cuda:1; it supports cpu. Use a communicator for that device,"
                                 + " or copy the data.");
+        assertThatThrownBy(() -> c.allocate(DType.F32, 1, gpu))
+                .isInstanceOf(UnsupportedBufferException.class)
+                .hasMessage(
+                        "The communicator of group 'world' has no memory on device cuda:1. Use a"
+                                + " communicator for that device.");
         try (CommBuffer buffer = floats(c, 1f)) {
-            assertThatThrownBy(() -> c.allReduce(buffer, ReduceOp.SUM, () -> gpu, "bucket 0"))
+            assertThatThrownBy(() -> c.allReduce(buffer, ReduceOp.SUM, TestDevice.stream(gpu), "bucket 0"))
                     .isInstanceOf(UnsupportedBufferException.class)
                     .hasMessageStartingWith(
                             "The communicator 'in-process' cannot work on the buffer of 'bucket 0'"
