@@ -29,7 +29,8 @@ import org.yoloddp.torch.GradientViews;
 import org.yoloddp.torch.StateDict;
 
 /**
- * Averages the gradients of a rank with those of all others, while backward still computes.
+ * Averages the gradients of a rank with those of all others, while backward still computes. (A rank
+ * that is alone has {@link LocalGradients}.)
  *
  * <p><b>Where gradients live.</b> {@code .grad} of each parameter is a view of a bucket, a flat
  * buffer of the communicator. Autograd adds straight into it, over any number of backward passes,
@@ -70,16 +71,16 @@ import org.yoloddp.torch.StateDict;
  * <p><b>Unused parameters.</b> A parameter that no backward of the step has computed has a gradient
  * of zero here. That is an error, unless the reduction looks for it: then one element per parameter
  * in the tail tells whether any rank has used it, and what none has used is left alone by the
- * optimizer, as PyTorch does with a gradient that is None. With one rank this is always so, since
- * no other rank can be misled. A rank that has run no backward at all takes part with what its
- * buckets hold, zeros as a rule: it has run out of data, or its gradients were made by hand.
+ * optimizer, as PyTorch does with a gradient that is None. A rank that has run no backward at all
+ * takes part with what its buckets hold, zeros as a rule: it has run out of data, or its gradients
+ * were made by hand.
  *
  * <p><b>The end.</b> Memory is freed only when nobody can reach it: a reduction that is still
  * running is aborted and waited for, then hooks and views are taken off the parameters, then the
  * buckets are freed. If a reduction does not come back, or another thread is in the middle of a
  * step, memory is left behind, with a warning, since a leak is better than a crash.
  */
-final class GradientReducer implements AutoCloseable {
+final class GradientReducer implements Gradients {
 
     private static final Logger LOG = LoggerFactory.getLogger(GradientReducer.class);
 
@@ -133,8 +134,7 @@ final class GradientReducer implements AutoCloseable {
         watch = new BucketWatch(communicator.rank());
         trainable = state.trainable();
         names = trainable.stream().map(StateDict.Entry::name).toList();
-        boolean unusedAllowed = communicator.size() == 1 || reduction.findUnused();
-        checks = StepChecks.of(state, unusedAllowed, communicator.rank());
+        checks = StepChecks.of(state, reduction.findUnused(), communicator.rank());
         // Backward goes through the layers from the last to the first.
         order = IntStream.range(0, names.size()).map(i -> names.size() - 1 - i).toArray();
         buckets = GradientBuckets.create(communicator, layout(order), state, manager);
@@ -175,7 +175,8 @@ final class GradientReducer implements AutoCloseable {
     }
 
     /** Forgets what the buckets hold, and lays them out anew if the order has become known. */
-    void zero() {
+    @Override
+    public void zero() {
         lock.lock();
         try {
             user = Thread.currentThread();
@@ -206,8 +207,9 @@ final class GradientReducer implements AutoCloseable {
     }
 
     /** Lets hooks start buckets: the next backward is the last one of the step. */
-    void arm() {
-        if (communicator.size() == 1 || !reduction.overlap()) {
+    @Override
+    public void arm() {
+        if (!reduction.overlap()) {
             return;
         }
         lock.lock();
@@ -267,16 +269,12 @@ final class GradientReducer implements AutoCloseable {
      * @param local what this rank asks for
      * @return what any rank asks for
      */
-    StepFlags reduce(StepFlags local) {
+    @Override
+    public StepFlags reduce(StepFlags local) {
         try {
             endBackward();
-            BitSet agreed = local.bits();
-            if (communicator.size() > 1) {
-                startRest(agreed);
-                agreed = await();
-            } else {
-                mark(agreed);
-            }
+            startRest(local.bits());
+            BitSet agreed = await();
             unused = unusedEverywhere(agreed);
             observe();
             readiness.reset();
@@ -310,18 +308,14 @@ final class GradientReducer implements AutoCloseable {
         lock.lock();
         try {
             if (reduction.findUnused()) {
-                mark(bits);
+                // Behind the flags: which parameters this rank has used.
+                readiness.used().stream().forEach(i -> bits.set(StepFlags.COUNT + i));
             }
             buckets.tail().write(bits);
             startUpTo(buckets.size());
         } finally {
             lock.unlock();
         }
-    }
-
-    /** Adds which parameters this rank has used, behind the flags. */
-    private void mark(BitSet bits) {
-        readiness.used().stream().forEach(i -> bits.set(StepFlags.COUNT + i));
     }
 
     private BitSet await() {
@@ -361,9 +355,6 @@ final class GradientReducer implements AutoCloseable {
 
     /** Sends rank 0's order of readiness to all, once; later only looks whether it still holds. */
     private void observe() {
-        if (communicator.size() == 1) {
-            return;
-        }
         if (!adopted) {
             long from = System.nanoTime();
             observed = OrderOfReadiness.ofRankZero(communicator, readiness, order);
@@ -379,26 +370,31 @@ final class GradientReducer implements AutoCloseable {
     }
 
     /** Returns which parameters no rank has used in the last step, as far as that is known. */
-    Set<String> unused() {
+    @Override
+    public Set<String> unused() {
         return unused;
     }
 
     /** Tells the hook, or the one to come, by what the loss is multiplied. */
-    void lossScale(double scale) {
+    @Override
+    public void lossScale(double scale) {
         lossScale = scale;
         hook.lossScale(scale);
     }
 
-    void atStep(long step) {
+    @Override
+    public void atStep(long step) {
         watch.atStep(step);
     }
 
-    void stepSkipped() {
+    @Override
+    public void stepSkipped() {
         hook.stepSkipped();
     }
 
     /** Returns how long the rank has waited since the last call. */
-    long takeExposedNanos() {
+    @Override
+    public long takeExposedNanos() {
         long nanos = exposedNanos;
         exposedNanos = 0;
         return nanos;
@@ -430,7 +426,8 @@ final class GradientReducer implements AutoCloseable {
     }
 
     /** Tells whether a thread was in the middle of a step when this was closed. */
-    boolean inUse() {
+    @Override
+    public boolean inUse() {
         return inUse;
     }
 

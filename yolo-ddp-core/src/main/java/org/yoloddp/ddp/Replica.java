@@ -46,7 +46,7 @@ public final class Replica implements AutoCloseable {
     private final Communicator communicator;
     private final StateDict state;
     private final Reduction reduction;
-    private final GradientReducer reducer;
+    private final Gradients gradients;
     private final List<FlatArrays> buffers;
     private final @Nullable OptimizerShards shards;
     private final NDManager manager;
@@ -58,14 +58,14 @@ public final class Replica implements AutoCloseable {
             Communicator communicator,
             StateDict state,
             Reduction reduction,
-            GradientReducer reducer,
+            Gradients gradients,
             List<FlatArrays> buffers,
             @Nullable OptimizerShards shards,
             NDManager manager) {
         this.communicator = communicator;
         this.state = state;
         this.reduction = reduction;
-        this.reducer = reducer;
+        this.gradients = gradients;
         this.buffers = buffers;
         this.shards = shards;
         this.manager = manager;
@@ -123,7 +123,9 @@ public final class Replica implements AutoCloseable {
                     communicator,
                     state,
                     reduction,
-                    new GradientReducer(communicator, state, reduction, manager),
+                    communicator.size() == 1
+                            ? new LocalGradients(state)
+                            : new GradientReducer(communicator, state, reduction, manager),
                     buffers,
                     shards,
                     manager);
@@ -174,7 +176,7 @@ public final class Replica implements AutoCloseable {
      * @param step the number of the batch since the start of the training, from 0
      */
     public void atStep(long step) {
-        reducer.atStep(step);
+        gradients.atStep(step);
     }
 
     /**
@@ -184,7 +186,7 @@ public final class Replica implements AutoCloseable {
      * @throws StepOrderException if gradients are being reduced
      */
     public void zeroGradients() {
-        reducer.zero();
+        gradients.zero();
     }
 
     /**
@@ -195,7 +197,7 @@ public final class Replica implements AutoCloseable {
      * @throws StepOrderException if gradients are being reduced
      */
     public void armReduction() {
-        reducer.arm();
+        gradients.arm();
     }
 
     /**
@@ -212,7 +214,7 @@ public final class Replica implements AutoCloseable {
      * @throws CommunicationException if another rank failed, left, or did not come in time
      */
     public StepFlags reduceGradients(StepFlags local) {
-        return reducer.reduce(local);
+        return gradients.reduce(local);
     }
 
     /**
@@ -223,7 +225,7 @@ public final class Replica implements AutoCloseable {
      *     ranks, unless the reduction looks for unused parameters
      */
     public Set<String> unusedEverywhere() {
-        return reducer.unused();
+        return gradients.unused();
     }
 
     /**
@@ -233,7 +235,7 @@ public final class Replica implements AutoCloseable {
      * @param scale the factor, finite and above 0; 1 until this is called
      */
     public void lossScale(double scale) {
-        reducer.lossScale(scale);
+        gradients.lossScale(scale);
     }
 
     /**
@@ -268,7 +270,7 @@ public final class Replica implements AutoCloseable {
      * gradients are not finite and the optimizer skips the step. All ranks call it alike.
      */
     public void stepSkipped() {
-        reducer.stepSkipped();
+        gradients.stepSkipped();
     }
 
     /**
@@ -374,7 +376,7 @@ public final class Replica implements AutoCloseable {
      * @return milliseconds
      */
     public double takeExposedMillis() {
-        double millis = (exposedNanos + reducer.takeExposedNanos()) / 1e6;
+        double millis = (exposedNanos + gradients.takeExposedNanos()) / 1e6;
         exposedNanos = 0;
         return millis;
     }
@@ -384,9 +386,9 @@ public final class Replica implements AutoCloseable {
     public void close() {
         if (!closed) {
             closed = true;
-            reducer.close();
+            gradients.close();
             buffers.forEach(FlatArrays::close);
-            if (shards != null && !reducer.inUse()) {
+            if (shards != null && !gradients.inUse()) {
                 shards.close();
             }
         }

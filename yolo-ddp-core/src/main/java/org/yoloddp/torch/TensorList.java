@@ -233,17 +233,21 @@ public final class TensorList implements AutoCloseable {
     }
 
     /**
-     * Moves each element towards another list's: {@code this *= decay; this += (1 - decay) * other}
-     * as PyTorch's exponential moving average does, but for the product, which is not rounded
-     * before it is added (a temporary copy of the model would take four times as long).
+     * Moves each element towards another list's, in one pass: {@code this += (1 - decay) * (other -
+     * this)}, which is {@code decay * this + (1 - decay) * other}.
      *
      * @param other as many floating arrays of the same shapes
      * @param decay how much stays
      */
     public void ema(TensorList other, double decay) {
         requireSameSize("the average", "the source", other);
-        scale(decay);
-        add(other, 1 - decay);
+        if (size == 0) {
+            return;
+        }
+        try (GradMode off = GradMode.disabled();
+                BoxedOp.Call call = Ops.LERP.call()) {
+            call.list(this).list(other).number(1 - decay).run();
+        }
     }
 
     /** Adds one to each element. */
@@ -280,6 +284,7 @@ public final class TensorList implements AutoCloseable {
         static final BoxedOp ADD = BoxedOp.of("_foreach_add_", "List");
         static final BoxedOp INCREMENT = BoxedOp.of("_foreach_add_", "Scalar");
         static final BoxedOp COPY = BoxedOp.of("_foreach_copy_", "");
+        static final BoxedOp LERP = BoxedOp.of("_foreach_lerp_", "Scalar");
         static final BoxedOp NORM = BoxedOp.of("_foreach_norm", "Scalar");
     }
 }

@@ -241,6 +241,15 @@ public final class TorchOps {
     }
 
     /**
+     * Adds one to each element, in place.
+     *
+     * @param x an array that does not require a gradient, such as a count of batches
+     */
+    public static void increment(NDArray x) {
+        Tensors.view(x).add_(Constants.ONE);
+    }
+
+    /**
      * Casts to float32, with gradient. An array that is float32 already is shared, not copied.
      *
      * @param x any floating array, bfloat16 included
@@ -280,5 +289,10 @@ public final class TorchOps {
 
     private static long[] pair(long value) {
         return new long[] {value, value};
+    }
+
+    /** Made after libtorch is loaded; never closed. */
+    private static final class Constants {
+        static final Scalar ONE = new Scalar(1L);
     }
 }

@@ -70,7 +70,7 @@ final class ConvLayer extends Layer implements SyncBatchNorm.Convertible {
     @Override
     NDArray compute(Pass pass, List<NDArray> inputs) {
         if (pass.training()) {
-            pass.value(batches).addi(1);
+            TorchOps.increment(pass.value(batches));
         }
         try (NDArray convolved =
                         TorchOps.conv2d(
