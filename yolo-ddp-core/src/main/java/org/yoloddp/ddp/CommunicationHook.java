@@ -21,7 +21,7 @@ import org.yoloddp.comm.Communicator;
  *                                 communicator.allReduce(
  *                                                 bucket.buffer(),
  *                                                 ReduceOp.AVG,
- *                                                 ComputeStream.HOST,
+ *                                                 bucket.stream(),
  *                                                 "bucket " + bucket.index())
  *                                         ::await);
  * }</pre>
@@ -67,10 +67,12 @@ public interface CommunicationHook extends AutoCloseable {
     interface Pending {
 
         /**
-         * Waits until the bucket holds the average over the ranks. Called once, on the rank's
-         * thread, in the order of the buckets and not before all buckets of the step have been
-         * started; may submit further collectives, in an order that is the same on all ranks.
-         * Afterwards nobody touches the bucket any more, and that also if it throws.
+         * Waits until the bucket holds the average over the ranks; on a GPU it is enough that what
+         * this thread queues from now on finds it ({@code work.orderBefore(bucket.stream())}), and
+         * better, since the host need not wait for the device. Called once, on the rank's thread,
+         * in the order of the buckets and not before all buckets of the step have been started; may
+         * submit further collectives, in an order that is the same on all ranks. Afterwards nobody
+         * touches the bucket any more, and that also if it throws.
          *
          * @param deadline how long each collective may take
          * @throws org.yoloddp.comm.CommunicationException if the group failed

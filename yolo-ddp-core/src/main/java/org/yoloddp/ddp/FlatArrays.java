@@ -8,16 +8,15 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.yoloddp.comm.CommBuffer;
-import org.yoloddp.comm.Communicator;
-import org.yoloddp.comm.ComputeStream;
-import org.yoloddp.torch.ForeignMemory;
+import org.yoloddp.comm.Work;
 import org.yoloddp.torch.StateDict;
 import org.yoloddp.torch.TensorList;
 
 /** Arrays of one type and a flat buffer of the communicator that they are copied through. */
 final class FlatArrays implements AutoCloseable {
 
-    private final Communicator communicator;
+    private final Collectives collectives;
+    private final List<Work> running = new ArrayList<>();
     private final CommBuffer buffer;
     private final NDManager manager;
     private final TensorList arrays;
@@ -25,17 +24,17 @@ final class FlatArrays implements AutoCloseable {
     private final String tag;
 
     private FlatArrays(
-            Communicator communicator,
+            Collectives collectives,
             DataType type,
             List<StateDict.Entry> entries,
             String tag,
             NDManager parent) {
-        this.communicator = communicator;
+        this.collectives = collectives;
         this.tag = tag;
         long count = entries.stream().mapToLong(entry -> entry.array().size()).sum();
-        buffer = communicator.allocate(ElementTypes.of(entries.get(0)), count);
+        buffer = collectives.allocate(ElementTypes.of(entries.get(0)), count);
         manager = parent.newSubManager();
-        NDArray flat = ForeignMemory.array(manager, buffer.address(), type, count, buffer);
+        NDArray flat = collectives.array(manager, buffer, type);
         List<NDArray> inModel = new ArrayList<>();
         List<NDArray> inBuffer = new ArrayList<>();
         long offset = 0;
@@ -52,10 +51,7 @@ final class FlatArrays implements AutoCloseable {
 
     /** Groups entries by type; the order is that of the first entry of each type. */
     static List<FlatArrays> of(
-            Communicator communicator,
-            List<StateDict.Entry> entries,
-            String what,
-            NDManager parent) {
+            Collectives collectives, List<StateDict.Entry> entries, String what, NDManager parent) {
         Map<DataType, List<StateDict.Entry>> byType = new LinkedHashMap<>();
         for (StateDict.Entry entry : entries) {
             byType.computeIfAbsent(entry.array().getDataType(), t -> new ArrayList<>()).add(entry);
@@ -65,7 +61,7 @@ final class FlatArrays implements AutoCloseable {
                 (type, members) ->
                         flats.add(
                                 new FlatArrays(
-                                        communicator, type, members, what + " " + type, parent)));
+                                        collectives, type, members, what + " " + type, parent)));
         return flats;
     }
 
@@ -76,24 +72,27 @@ final class FlatArrays implements AutoCloseable {
 
     /** Copies a rank's arrays to all ranks. */
     void broadcast(int source) {
-        boolean root = communicator.rank() == source;
+        boolean root = collectives.communicator().rank() == source;
         if (root) {
             views.copyFrom(arrays);
         }
-        communicator
-                .broadcast(buffer, source, ComputeStream.HOST, tag)
-                .await(communicator.deadline());
+        Collectives.forgetEnded(running);
+        Work work = collectives.broadcast(buffer, source, tag);
+        running.add(work);
+        collectives.finish(work);
         if (!root) {
             arrays.copyFrom(views);
         }
     }
 
-    /** Frees the buffer; after a failed broadcast it must be left to the communicator instead. */
+    /** Frees the buffer; after a failed broadcast it is left to the communicator instead. */
     @Override
     public void close() {
         arrays.close();
         views.close();
         manager.close();
-        buffer.close();
+        if (collectives.settle(running)) {
+            buffer.close();
+        }
     }
 }

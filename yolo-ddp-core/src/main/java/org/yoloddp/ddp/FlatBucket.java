@@ -5,10 +5,9 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import java.util.List;
 import org.yoloddp.comm.CommBuffer;
-import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.ddp.BucketLayout.Bucket;
-import org.yoloddp.torch.ForeignMemory;
 import org.yoloddp.torch.GradientViews;
 import org.yoloddp.torch.StateDict;
 
@@ -19,23 +18,20 @@ record FlatBucket(
         NDArray flat,
         List<Slot> slots,
         long tailOffset,
-        long tailCount)
+        long tailCount,
+        Collectives collectives)
         implements GradientBucket {
 
     /** Allocates a bucket and lets the gradients of its parameters lie in it. */
     static FlatBucket create(
-            Communicator communicator,
-            int index,
-            Bucket layout,
-            StateDict state,
-            NDManager manager) {
-        CommBuffer buffer = communicator.allocate(layout.dtype(), layout.totalCount());
+            Collectives collectives, int index, Bucket layout, StateDict state, NDManager manager) {
+        CommBuffer buffer = collectives.allocate(layout.dtype(), layout.totalCount());
         if (buffer instanceof HostBuffer host) {
             // A communicator frees its memory when it is closed, but autograd may still write.
             host.retain();
         }
         DataType type = state.get(layout.slots().get(0).parameter()).array().getDataType();
-        NDArray flat = ForeignMemory.array(manager, buffer.address(), type, buffer.count(), buffer);
+        NDArray flat = collectives.array(manager, buffer, type);
         List<Slot> slots =
                 layout.slots().stream()
                         .map(
@@ -55,7 +51,13 @@ record FlatBucket(
                 flat,
                 slots,
                 layout.tailCount() == 0 ? buffer.count() : layout.tailOffset(),
-                layout.tailCount());
+                layout.tailCount(),
+                collectives);
+    }
+
+    @Override
+    public ComputeStream stream() {
+        return collectives.stream();
     }
 
     /** Frees the memory. */

@@ -4,6 +4,8 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 import java.util.List;
 import org.yoloddp.comm.CommBuffer;
+import org.yoloddp.comm.ComputeStream;
+import org.yoloddp.torch.DeviceStream;
 
 /**
  * Some gradients of one element type, side by side in memory that a communicator exchanges. The
@@ -26,6 +28,17 @@ public interface GradientBucket {
     CommBuffer buffer();
 
     /**
+     * Returns the stream to which the calling thread's operations on arrays of this bucket go: what
+     * produces a collective's data, and what its result is ordered before. To be asked for where it
+     * is used: on a GPU hooks are called by a thread of libtorch's own.
+     *
+     * @return the stream, {@link ComputeStream#HOST} on the host
+     */
+    default ComputeStream stream() {
+        return DeviceStream.current(buffer().device());
+    }
+
+    /**
      * Returns an array over the same memory.
      *
      * @return a one-dimensional array, which belongs to the bucket
@@ -40,9 +53,9 @@ public interface GradientBucket {
     List<Slot> slots();
 
     /**
-     * Returns where the tail begins: a few elements that are 0 or not, of which all ranks must
-     * learn whether any rank's was not 0. A reduction may replace their average by any value that
-     * tells so.
+     * Returns where the tail begins: on the host, a few elements that are 0 or not, of which all
+     * ranks must learn whether any rank's was not 0. A reduction may replace their average by any
+     * value that tells so.
      *
      * @return the first element of the tail, or the buffer's count if there is none
      */

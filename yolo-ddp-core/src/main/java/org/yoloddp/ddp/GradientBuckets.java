@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import org.yoloddp.comm.Communicator;
 import org.yoloddp.torch.StateDict;
 import org.yoloddp.torch.TensorList;
 
@@ -17,19 +16,18 @@ final class GradientBuckets implements AutoCloseable {
     private final NDManager manager;
 
     private GradientBuckets(
-            Communicator communicator, BucketLayout layout, StateDict state, NDManager parent) {
+            Collectives collectives, BucketLayout layout, StateDict state, NDManager parent) {
         manager = parent.newSubManager();
         for (int i = 0; i < layout.buckets().size(); i++) {
-            buckets.add(
-                    FlatBucket.create(communicator, i, layout.buckets().get(i), state, manager));
+            buckets.add(FlatBucket.create(collectives, i, layout.buckets().get(i), state, manager));
         }
         flats = TensorList.of(buckets.stream().map(FlatBucket::flat).toList());
     }
 
     /** Allocates buckets; gradients that lie elsewhere move, without their elements. */
     static GradientBuckets create(
-            Communicator communicator, BucketLayout layout, StateDict state, NDManager parent) {
-        return new GradientBuckets(communicator, layout, state, parent);
+            Collectives collectives, BucketLayout layout, StateDict state, NDManager parent) {
+        return new GradientBuckets(collectives, layout, state, parent);
     }
 
     /** Returns the bucket of each of the parameters. */

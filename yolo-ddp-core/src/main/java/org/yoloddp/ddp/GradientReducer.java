@@ -18,8 +18,6 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.Communicator;
-import org.yoloddp.comm.ComputeStream;
-import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.comm.Work;
 import org.yoloddp.ddp.BucketLayout.Gradient;
 import org.yoloddp.events.BucketEvent;
@@ -68,6 +66,12 @@ import org.yoloddp.torch.StateDict;
  * rank's thread when backward has returned. Waiting happens in {@link #reduce} only, and only that
  * counts as exposed.
  *
+ * <p><b>On a GPU.</b> Backward and collectives only queue work there, each collective behind what
+ * its thread has queued for the bucket, the optimizer behind the collectives: no thread waits for
+ * the device, and a step ends when all of it is queued. What the ranks agree on can't be read from
+ * the device then, so it goes from host to host ({@link FlagExchange}), is exact in the same step,
+ * and tells of a rank that is gone. Only the end waits: until the last step's collectives are done.
+ *
  * <p><b>Unused parameters.</b> A parameter that no backward of the step has computed has a gradient
  * of zero here. That is an error, unless the reduction looks for it: then one element per parameter
  * in the tail tells whether any rank has used it, and what none has used is left alone by the
@@ -88,6 +92,8 @@ final class GradientReducer implements Gradients {
     private static final Collection<Object> LEFT_BEHIND = new ConcurrentLinkedQueue<>();
 
     private final Communicator communicator;
+    private final Collectives collectives;
+    private final FlagExchange flags;
     private final StateDict state;
     private final Reduction reduction;
     private final NDManager manager;
@@ -97,7 +103,9 @@ final class GradientReducer implements Gradients {
     private final GradientHooks hooks;
     private final CommunicationHook average;
     private final Deque<Running> running = new ArrayDeque<>();
-    private final List<Running> lost = new ArrayList<>();
+
+    /** On the host those that are lost; on a GPU also those that the optimizer waits for there. */
+    private final List<Work> unfinished = new ArrayList<>();
 
     private final ReentrantLock lock = new ReentrantLock();
     private final Readiness readiness;
@@ -126,8 +134,9 @@ final class GradientReducer implements Gradients {
      * @param state with arrays that require gradients where they are trainable
      */
     GradientReducer(
-            Communicator communicator, StateDict state, Reduction reduction, NDManager manager) {
-        this.communicator = communicator;
+            Collectives collectives, StateDict state, Reduction reduction, NDManager manager) {
+        this.collectives = collectives;
+        communicator = collectives.communicator();
         this.state = state;
         this.reduction = reduction;
         this.manager = manager;
@@ -137,10 +146,11 @@ final class GradientReducer implements Gradients {
         checks = StepChecks.of(state, reduction.findUnused(), communicator.rank());
         // Backward goes through the layers from the last to the first.
         order = IntStream.range(0, names.size()).map(i -> names.size() - 1 - i).toArray();
-        buckets = GradientBuckets.create(communicator, layout(order), state, manager);
+        buckets = GradientBuckets.create(collectives, layout(order), state, manager);
         buckets.zero();
         readiness = new Readiness(buckets.bucketOf(names));
-        average = bucket -> average(bucket)::await;
+        flags = new FlagExchange(collectives);
+        average = bucket -> finishing(average(bucket));
         hook = average;
         List<NDArray> arrays = trainable.stream().map(StateDict.Entry::array).toList();
         hooks = GradientHooks.register(arrays, this::computed);
@@ -153,25 +163,20 @@ final class GradientReducer implements Gradients {
             StateDict.Entry entry = trainable.get(parameter);
             gradients.add(new Gradient(entry.name(), ElementTypes.of(entry), entry.array().size()));
         }
-        long tail = StepFlags.COUNT + (reduction.findUnused() ? names.size() : 0);
-        return BucketLayout.of(gradients, reduction, tail);
+        return BucketLayout.of(gradients, reduction, collectives.onDevice() ? 0 : agreedBits());
     }
 
-    /** What the ranks must have in common to bring the same buckets. */
-    static String describe(Reduction reduction) {
-        return "reduction in buckets of "
-                + reduction.firstBucketBytes()
-                + " and "
-                + reduction.bucketBytes()
-                + " bytes"
-                + (reduction.findUnused() ? ", finding unused parameters" : "")
-                + (reduction.communicationHook().isPresent() ? ", by a hook" : "")
-                + (reduction.shardOptimizerState() ? ", of a divided optimizer state" : "");
+    /** The number of bits by which the ranks agree in a step. */
+    private int agreedBits() {
+        return StepFlags.COUNT + (reduction.findUnused() ? names.size() : 0);
     }
 
     private Work average(GradientBucket bucket) {
-        return communicator.allReduce(
-                bucket.buffer(), ReduceOp.AVG, ComputeStream.HOST, "bucket " + bucket.index());
+        return collectives.average(bucket.buffer(), "bucket " + bucket.index());
+    }
+
+    private CommunicationHook.Pending finishing(Work work) {
+        return deadline -> collectives.finish(work, deadline);
     }
 
     /** Forgets what the buckets hold, and lays them out anew if the order has become known. */
@@ -195,7 +200,7 @@ final class GradientReducer implements Gradients {
     private void adopt(int[] newOrder) {
         order = newOrder;
         GradientBuckets old = buckets;
-        buckets = GradientBuckets.create(communicator, layout(order), state, manager);
+        buckets = GradientBuckets.create(collectives, layout(order), state, manager);
         readiness.layOut(buckets.bucketOf(names));
         old.close();
         hook =
@@ -257,7 +262,7 @@ final class GradientReducer implements Gradients {
             GradientBucket bucket = buckets.get(started);
             BucketEvent event = watch.begin(bucket);
             Work work = hook == average ? average(bucket) : null;
-            running.add(new Running(work == null ? hook.start(bucket) : work::await, work));
+            running.add(new Running(work == null ? hook.start(bucket) : finishing(work), work));
             watch.started(event, work);
             started++;
         }
@@ -311,7 +316,7 @@ final class GradientReducer implements Gradients {
                 // Behind the flags: which parameters this rank has used.
                 readiness.used().stream().forEach(i -> bits.set(StepFlags.COUNT + i));
             }
-            buckets.tail().write(bits);
+            flags.begin(bits, agreedBits(), buckets.tail());
             startUpTo(buckets.size());
         } finally {
             lock.unlock();
@@ -324,8 +329,9 @@ final class GradientReducer implements Gradients {
             awaitFirst();
         }
         started = 0;
+        BitSet agreed = flags.end(buckets.tail());
         exposedNanos += System.nanoTime() - from;
-        return buckets.tail().read();
+        return agreed;
     }
 
     /** Waits for the first bucket on its way; one that does not come back is still running. */
@@ -335,8 +341,9 @@ final class GradientReducer implements Gradients {
             first.pending().await(communicator.deadline());
             watch.ended();
         } finally {
+            unfinished.removeIf(Work::isDone);
             if (first.work() != null && !first.work().isDone()) {
-                lost.add(first);
+                unfinished.add(first.work());
             }
         }
     }
@@ -409,6 +416,9 @@ final class GradientReducer implements Gradients {
             return;
         }
         settle();
+        collectives.settle(unfinished);
+        unfinished.removeIf(Work::isDone);
+        flags.close();
         hooks.close();
         trainable.forEach(entry -> GradientViews.unbind(entry.array()));
         try {
@@ -416,7 +426,7 @@ final class GradientReducer implements Gradients {
                 hook.close();
             }
         } finally {
-            if (lost.isEmpty()) {
+            if (unfinished.isEmpty()) {
                 buckets.close();
             } else {
                 buckets.dropTensors();

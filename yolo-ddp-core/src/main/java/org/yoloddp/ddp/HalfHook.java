@@ -9,7 +9,6 @@ import java.util.List;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.DType;
-import org.yoloddp.torch.ForeignMemory;
 import org.yoloddp.torch.TensorList;
 
 /** Averages buckets in a type of 16 bits. Keeps nothing from step to step but its memory. */
@@ -25,12 +24,12 @@ final class HalfHook implements CommunicationHook {
             NDManager parent,
             DType half,
             DataType type) {
-        works = new HookWorks(communicator);
+        works = new HookWorks(communicator, buckets);
         manager = parent.newSubManager();
         for (GradientBucket bucket : buckets) {
             halves.add(
                     bucket.buffer().dtype().bytes() > half.bytes()
-                            ? new Half(bucket, communicator, half, type)
+                            ? new Half(bucket, half, type)
                             : new AsItIs(bucket));
         }
     }
@@ -78,11 +77,10 @@ final class HalfHook implements CommunicationHook {
         private final TensorList wide;
         private final TensorList narrow;
 
-        Half(GradientBucket bucket, Communicator communicator, DType half, DataType type) {
+        Half(GradientBucket bucket, DType half, DataType type) {
             tag = "bucket " + bucket.index() + " as " + half;
             buffer = works.allocate(half, bucket.buffer().count());
-            NDArray array =
-                    ForeignMemory.array(manager, buffer.address(), type, buffer.count(), buffer);
+            NDArray array = works.array(manager, buffer, type);
             wide = TensorList.of(List.of(bucket.flat()));
             narrow = TensorList.of(List.of(array));
         }

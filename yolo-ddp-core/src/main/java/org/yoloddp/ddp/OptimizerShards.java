@@ -12,10 +12,8 @@ import java.util.Map;
 import java.util.Set;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.Communicator;
-import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.comm.Work;
 import org.yoloddp.torch.DataViews;
-import org.yoloddp.torch.ForeignMemory;
 import org.yoloddp.torch.StateDict;
 
 /**
@@ -31,7 +29,7 @@ import org.yoloddp.torch.StateDict;
  */
 final class OptimizerShards implements AutoCloseable {
 
-    private final Communicator communicator;
+    private final Collectives collectives;
     private final Set<String> owned;
     private final List<Flat> flats = new ArrayList<>();
     private final List<Work> running = new ArrayList<>();
@@ -41,8 +39,9 @@ final class OptimizerShards implements AutoCloseable {
     private record Flat(String tag, CommBuffer buffer, long[] counts, List<NDArray> parameters) {}
 
     private OptimizerShards(
-            Communicator communicator, List<StateDict.Entry> trainable, NDManager parent) {
-        this.communicator = communicator;
+            Collectives collectives, List<StateDict.Entry> trainable, NDManager parent) {
+        this.collectives = collectives;
+        Communicator communicator = collectives.communicator();
         manager = parent.newSubManager();
         int[] owners =
                 ShardAssignment.owners(
@@ -70,13 +69,13 @@ final class OptimizerShards implements AutoCloseable {
      * @param trainable the trainable parameters, in model order and their final layout
      */
     static OptimizerShards create(
-            Communicator communicator, List<StateDict.Entry> trainable, NDManager parent) {
-        return new OptimizerShards(communicator, trainable, parent);
+            Collectives collectives, List<StateDict.Entry> trainable, NDManager parent) {
+        return new OptimizerShards(collectives, trainable, parent);
     }
 
     private List<List<StateDict.Entry>> emptyLists() {
         List<List<StateDict.Entry>> lists = new ArrayList<>();
-        for (int rank = 0; rank < communicator.size(); rank++) {
+        for (int rank = 0; rank < collectives.communicator().size(); rank++) {
             lists.add(new ArrayList<>());
         }
         return lists;
@@ -96,8 +95,8 @@ final class OptimizerShards implements AutoCloseable {
             }
             counts[rank] = end - start;
         }
-        CommBuffer buffer = communicator.allocate(ElementTypes.of(first(byOwner)), end);
-        NDArray flat = ForeignMemory.array(manager, buffer.address(), type, end, buffer);
+        CommBuffer buffer = collectives.allocate(ElementTypes.of(first(byOwner)), end);
+        NDArray flat = collectives.array(manager, buffer, type);
         for (int i = 0; i < parameters.size(); i++) {
             DataViews.bind(parameters.get(i), flat, offsets.get(i));
         }
@@ -115,13 +114,14 @@ final class OptimizerShards implements AutoCloseable {
 
     /** Gives all ranks what the owners have updated. */
     void gather() {
+        Collectives.forgetEnded(running);
+        List<Work> gathers = new ArrayList<>();
         for (Flat flat : flats) {
-            running.add(
-                    communicator.allGather(
-                            flat.buffer(), flat.counts(), ComputeStream.HOST, flat.tag()));
+            Work work = collectives.allGather(flat.buffer(), flat.counts(), flat.tag());
+            gathers.add(work);
+            running.add(work);
         }
-        running.forEach(work -> work.await(communicator.deadline()));
-        running.clear();
+        gathers.forEach(collectives::finish);
     }
 
     /**
@@ -132,7 +132,7 @@ final class OptimizerShards implements AutoCloseable {
     public void close() {
         flats.forEach(flat -> flat.parameters().forEach(DataViews::unbind));
         manager.close();
-        if (running.stream().allMatch(work -> work.isDone() && work.failure().isEmpty())) {
+        if (collectives.settle(running)) {
             flats.forEach(flat -> flat.buffer().close());
         }
     }

@@ -8,12 +8,12 @@ import java.nio.FloatBuffer;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.DType;
 import org.yoloddp.ddp.GradientBucket.Slot;
 import org.yoloddp.ddp.PowerSgdMatrix.Place;
 import org.yoloddp.ddp.PowerSgdMatrix.Size;
-import org.yoloddp.torch.ForeignMemory;
 import org.yoloddp.torch.TensorList;
 
 /**
@@ -78,13 +78,15 @@ final class PowerSgdBucket implements AutoCloseable {
                 kept.add(new Range(slot.offset(), slot.count()));
             }
         }
-        kept.add(new Range(bucket.tailOffset(), bucket.tailCount()));
+        if (bucket.tailCount() > 0) {
+            kept.add(new Range(bucket.tailOffset(), bucket.tailCount()));
+        }
         first = works.allocate(DType.F32, pCount + total(kept));
         second = works.allocate(DType.F32, qCount);
-        NDArray firstArray = array(manager, first);
-        NDArray secondArray = array(manager, second);
-        FloatBuffer firstElements = first.bytes().asFloatBuffer();
-        FloatBuffer secondElements = second.bytes().asFloatBuffer();
+        NDArray firstArray = works.array(manager, first, DataType.FLOAT32);
+        NDArray secondArray = works.array(manager, second, DataType.FLOAT32);
+        FloatBuffer firstElements = elements(first);
+        FloatBuffer secondElements = elements(second);
         long p = 0;
         long q = 0;
         for (Slot slot : slots) {
@@ -97,7 +99,8 @@ final class PowerSgdBucket implements AutoCloseable {
                             bucket.flat(),
                             new Place(firstArray, firstElements, p),
                             new Place(secondArray, secondElements, q),
-                            random));
+                            random,
+                            manager));
             p += size.pCount();
             q += size.qCount();
         }
@@ -165,9 +168,8 @@ final class PowerSgdBucket implements AutoCloseable {
         complete = false;
     }
 
-    private static NDArray array(NDManager manager, CommBuffer buffer) {
-        return ForeignMemory.array(
-                manager, buffer.address(), DataType.FLOAT32, buffer.count(), buffer);
+    private static @Nullable FloatBuffer elements(CommBuffer buffer) {
+        return buffer.device().isHost() ? buffer.bytes().asFloatBuffer() : null;
     }
 
     private static long total(List<Range> ranges) {

@@ -41,7 +41,7 @@ final class PowerSgdHook implements CommunicationHook {
             NDManager parent,
             RandomMatrices random) {
         this.options = options;
-        works = new HookWorks(communicator);
+        works = new HookWorks(communicator, buckets);
         manager = parent.newSubManager();
         long whole = 0;
         long sent = 0;

@@ -1,7 +1,11 @@
 package org.yoloddp.ddp;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import java.nio.FloatBuffer;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import org.yoloddp.ddp.GradientBucket.Slot;
 import org.yoloddp.torch.FlatMatrix;
 
@@ -30,8 +34,12 @@ final class PowerSgdMatrix implements AutoCloseable {
         }
     }
 
-    /** A flat array, and where this matrix's vectors begin in it. */
-    record Place(NDArray flat, FloatBuffer elements, long offset) {}
+    /**
+     * A flat array, and where this matrix's vectors begin in it.
+     *
+     * @param elements null if they are a device's and can't be seen
+     */
+    record Place(NDArray flat, @Nullable FloatBuffer elements, long offset) {}
 
     private final PowerSgd options;
     private final String parameter;
@@ -48,6 +56,10 @@ final class PowerSgdMatrix implements AutoCloseable {
     /** The vectors of Q as the step begins with them, orthonormal. */
     private final float[][] right;
 
+    /** Of a device: what {@link #right} is, and what may replace vectors of zeros; else null. */
+    private final @Nullable FlatMatrix begun;
+
+    private final @Nullable FlatMatrix spare;
     private boolean drawn;
 
     PowerSgdMatrix(
@@ -57,7 +69,8 @@ final class PowerSgdMatrix implements AutoCloseable {
             NDArray bucket,
             Place pPlace,
             Place qPlace,
-            RandomMatrices random) {
+            RandomMatrices random,
+            NDManager manager) {
         this.options = options;
         this.random = random;
         this.pPlace = pPlace;
@@ -68,6 +81,14 @@ final class PowerSgdMatrix implements AutoCloseable {
         gradient = FlatMatrix.of(bucket, slot.offset(), size.rows(), size.columns());
         p = FlatMatrix.of(pPlace.flat(), pPlace.offset(), size.rank(), size.rows());
         q = FlatMatrix.of(qPlace.flat(), qPlace.offset(), size.rank(), size.columns());
+        boolean seen = qPlace.elements() != null;
+        begun = seen ? null : matrix(size, manager);
+        spare = seen ? null : matrix(size, manager);
+    }
+
+    private static FlatMatrix matrix(Size size, NDManager manager) {
+        NDArray memory = manager.zeros(new Shape(size.qCount()));
+        return FlatMatrix.of(memory, 0, size.rank(), size.columns());
     }
 
     /**
@@ -77,18 +98,47 @@ final class PowerSgdMatrix implements AutoCloseable {
      * @param further whether the second buffer holds the last step's Q, to go on with
      */
     void computeP(long step, boolean further) {
+        if (begun != null && spare != null) {
+            beginOnDevice(begun, spare, step, further);
+        } else {
+            begin(step, further);
+        }
+        p.setToProductWithTransposed(q, gradient);
+    }
+
+    /**
+     * The same by tensors, so that the host need not wait for them: Q goes on from where it lies,
+     * and what replaces a vector of zeros is drawn once.
+     */
+    private void beginOnDevice(FlatMatrix start, FlatMatrix drawnOnce, long step, boolean further) {
         if (!options.warmStart() || !drawn) {
-            for (int i = 0; i < right.length; i++) {
-                random.draw(parameter, step, i, right[i]);
-            }
+            draw(step);
+            start.setTo(right);
+            drawnOnce.setTo(right);
             drawn = true;
-            orthonormaliseQ(step);
+        } else if (further) {
+            q.orthonormaliseRows(options.orthogonalizationEpsilon(), drawnOnce);
+            start.setTo(q);
+        }
+        q.setTo(start);
+    }
+
+    private void draw(long step) {
+        for (int i = 0; i < right.length; i++) {
+            random.draw(parameter, step, i, right[i]);
+        }
+        orthonormaliseQ(step);
+    }
+
+    private void begin(long step, boolean further) {
+        if (!options.warmStart() || !drawn) {
+            draw(step);
+            drawn = true;
         } else if (further) {
             read(qPlace, right);
             orthonormaliseQ(step);
         }
         write(right, qPlace);
-        p.setToProductWithTransposed(q, gradient);
     }
 
     /** A gradient that was 0 leaves a Q of zeros, which would keep all later ones at 0. */
@@ -101,9 +151,13 @@ final class PowerSgdMatrix implements AutoCloseable {
 
     /** Computes this rank's Q from the average of P. */
     void computeQ() {
-        read(pPlace, left);
-        Orthonormal.apply(left, options.orthogonalizationEpsilon(), (i, vector) -> {});
-        write(left, pPlace);
+        if (begun != null) {
+            p.orthonormaliseRows(options.orthogonalizationEpsilon(), null);
+        } else {
+            read(pPlace, left);
+            Orthonormal.apply(left, options.orthogonalizationEpsilon(), (i, vector) -> {});
+            write(left, pPlace);
+        }
         q.setToProduct(p, gradient);
     }
 
@@ -113,17 +167,19 @@ final class PowerSgdMatrix implements AutoCloseable {
     }
 
     private static void read(Place place, float[][] vectors) {
+        FloatBuffer elements = Objects.requireNonNull(place.elements());
         int at = Math.toIntExact(place.offset());
         for (float[] vector : vectors) {
-            place.elements().get(at, vector);
+            elements.get(at, vector);
             at += vector.length;
         }
     }
 
     private static void write(float[][] vectors, Place place) {
+        FloatBuffer elements = Objects.requireNonNull(place.elements());
         int at = Math.toIntExact(place.offset());
         for (float[] vector : vectors) {
-            place.elements().put(at, vector);
+            elements.put(at, vector);
             at += vector.length;
         }
     }
@@ -133,5 +189,9 @@ final class PowerSgdMatrix implements AutoCloseable {
         gradient.close();
         p.close();
         q.close();
+        if (begun != null && spare != null) {
+            begun.close();
+            spare.close();
+        }
     }
 }

@@ -252,4 +252,16 @@ public final class Reduction {
             throw new ConfigurationException(name + " is " + value + ", must be 0 or more");
         }
     }
+
+    /** What the ranks must have in common to bring the same buckets. */
+    String describe() {
+        return "reduction in buckets of "
+                + firstBucketBytes()
+                + " and "
+                + bucketBytes()
+                + " bytes"
+                + (findUnused() ? ", finding unused parameters" : "")
+                + (communicationHook().isPresent() ? ", by a hook" : "")
+                + (shardOptimizerState() ? ", of a divided optimizer state" : "");
+    }
 }

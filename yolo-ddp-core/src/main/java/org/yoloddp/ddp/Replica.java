@@ -3,14 +3,17 @@ package org.yoloddp.ddp;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.ddp.ModelComparison.Described;
 import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.torch.Devices;
 import org.yoloddp.torch.ForeignMemory;
 import org.yoloddp.torch.Layouts;
 import org.yoloddp.torch.StateDict;
@@ -44,6 +47,7 @@ import org.yoloddp.torch.StateDict;
 public final class Replica implements AutoCloseable {
 
     private final Communicator communicator;
+    private final Collectives collectives;
     private final StateDict state;
     private final Reduction reduction;
     private final Gradients gradients;
@@ -55,14 +59,15 @@ public final class Replica implements AutoCloseable {
     private boolean closed;
 
     private Replica(
-            Communicator communicator,
+            Collectives collectives,
             StateDict state,
             Reduction reduction,
             Gradients gradients,
             List<FlatArrays> buffers,
             @Nullable OptimizerShards shards,
             NDManager manager) {
-        this.communicator = communicator;
+        this.communicator = collectives.communicator();
+        this.collectives = collectives;
         this.state = state;
         this.reduction = reduction;
         this.gradients = gradients;
@@ -76,7 +81,8 @@ public final class Replica implements AutoCloseable {
      * every trainable parameter's gradient to a bucket. All ranks call it.
      *
      * @param communicator the group of ranks
-     * @param state the model's parameters and buffers, in their final layout and on the host
+     * @param state the model's parameters and buffers, in their final layout, all on one device:
+     *     the host, or a GPU of which the communicator takes memory
      * @param reduction how gradients are reduced
      * @param manager the parent of what the replica allocates
      * @return the replica
@@ -89,15 +95,33 @@ public final class Replica implements AutoCloseable {
      */
     public static Replica create(
             Communicator communicator, StateDict state, Reduction reduction, NDManager manager) {
+        return create(Collectives.of(communicator, device(state)), state, reduction, manager);
+    }
+
+    /** The device where all arrays live. */
+    private static MemoryDevice device(StateDict state) {
+        Map<MemoryDevice, String> nameByDevice = new LinkedHashMap<>();
+        state.entries().forEach(e -> nameByDevice.putIfAbsent(Devices.memory(e.array()), e.name()));
+        if (nameByDevice.size() > 1) {
+            throw new ConfigurationException(
+                    "the parameters and buffers of a rank live on several devices, "
+                            + nameByDevice
+                            + "; create the block with the manager of the rank's device");
+        }
+        return nameByDevice.isEmpty() ? MemoryDevice.HOST : nameByDevice.keySet().iterator().next();
+    }
+
+    /** Creates a replica whose arrays are exchanged in a given way. */
+    static Replica create(
+            Collectives collectives, StateDict state, Reduction reduction, NDManager manager) {
+        Communicator communicator = collectives.communicator();
         List<StateDict.Entry> entries = state.entries();
         if (communicator.size() > 1) {
             Map<String, String> aliases = state.aliases();
             ModelComparison.requireEqual(
                     communicator,
                     entries.stream().map(e -> describe(e, aliases.get(e.name()))).toList());
-            communicator
-                    .barrier(GradientReducer.describe(reduction))
-                    .await(communicator.deadline());
+            communicator.barrier(reduction.describe()).await(communicator.deadline());
         }
         List<StateDict.Entry> trainable = state.trainable();
         if (trainable.isEmpty()) {
@@ -108,24 +132,24 @@ public final class Replica implements AutoCloseable {
         List<FlatArrays> buffers = List.of();
         if (communicator.size() > 1) {
             List<FlatArrays> parameters =
-                    FlatArrays.of(communicator, state.parameters(), "parameters", manager);
+                    FlatArrays.of(collectives, state.parameters(), "parameters", manager);
             parameters.forEach(FlatArrays::broadcast);
             parameters.forEach(FlatArrays::close);
-            buffers = FlatArrays.of(communicator, state.buffers(), "buffers", manager);
+            buffers = FlatArrays.of(collectives, state.buffers(), "buffers", manager);
             buffers.forEach(FlatArrays::broadcast);
         }
         OptimizerShards shards =
                 reduction.shardOptimizerState() && communicator.size() > 1
-                        ? OptimizerShards.create(communicator, state.trainable(), manager)
+                        ? OptimizerShards.create(collectives, state.trainable(), manager)
                         : null;
         try {
             return new Replica(
-                    communicator,
+                    collectives,
                     state,
                     reduction,
                     communicator.size() == 1
                             ? new LocalGradients(state)
-                            : new GradientReducer(communicator, state, reduction, manager),
+                            : new GradientReducer(collectives, state, reduction, manager),
                     buffers,
                     shards,
                     manager);
@@ -310,7 +334,7 @@ public final class Replica implements AutoCloseable {
             return;
         }
         for (FlatArrays flat :
-                FlatArrays.of(communicator, other.buffers(), "averaged buffers", manager)) {
+                FlatArrays.of(collectives, other.buffers(), "averaged buffers", manager)) {
             flat.broadcast(bufferSource);
             flat.close();
         }

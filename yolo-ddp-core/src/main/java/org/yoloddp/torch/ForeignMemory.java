@@ -9,9 +9,12 @@ import java.nio.ByteBuffer;
 import java.util.function.Consumer;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
+import org.yoloddp.comm.MemoryDevice;
 
 /** Arrays over memory that is not libtorch's, and the memory of arrays. */
 public final class ForeignMemory {
@@ -33,10 +36,35 @@ public final class ForeignMemory {
      */
     public static NDArray array(
             NDManager manager, long address, DataType type, long count, Object owner) {
+        return array(manager, address, type, count, MemoryDevice.HOST, owner);
+    }
+
+    /**
+     * Makes a one-dimensional array over foreign memory of a device; nothing is copied.
+     *
+     * @param manager what it attaches to
+     * @param address of the first element
+     * @param type of the elements
+     * @param count of the elements
+     * @param device where the memory lives
+     * @param owner kept reachable until the array is closed, as for memory of the host
+     * @return the array
+     * @throws TorchException if this libtorch has no such device
+     */
+    public static NDArray array(
+            NDManager manager,
+            long address,
+            DataType type,
+            long count,
+            MemoryDevice device,
+            Object owner) {
         TorchRuntime.start();
-        try (TensorOptions options = new TensorOptions(Tensors.scalarType(type))) {
+        try (TensorOptions options = new TensorOptions(Tensors.scalarType(type));
+                Device where = Devices.device(device);
+                DeviceOptional there = new DeviceOptional(where);
+                TensorOptions placed = options.device(there)) {
             Tensor tensor =
-                    torch.from_blob(new Tensors.Address(address), new long[] {count}, options);
+                    torch.from_blob(new Tensors.Address(address), new long[] {count}, placed);
             return new Foreign((PtNDManager) manager, tensor, owner);
         }
     }

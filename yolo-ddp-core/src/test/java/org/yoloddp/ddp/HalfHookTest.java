@@ -70,7 +70,7 @@ class HalfHookTest {
                     try (NDManager manager = NDManager.newBaseManager()) {
                         CommBuffer doubles = c.allocate(DType.F64, 2);
                         doubles.bytes().asDoubleBuffer().put(new double[] {1 + 1e-9, c.rank()});
-                        FlatBucket wide = bucket(manager, doubles, DataType.FLOAT64);
+                        FlatBucket wide = bucket(c, manager, doubles, DataType.FLOAT64);
                         reduce(c, manager, CommunicationHooks.float16(), wide);
                         assertThat(doubles.bytes().asDoubleBuffer().get(0)).isEqualTo(1);
                         assertThat(doubles.bytes().asDoubleBuffer().get(1)).isEqualTo(.5);
@@ -80,7 +80,7 @@ class HalfHookTest {
                         halves.bytes()
                                 .asShortBuffer()
                                 .put(new short[] {0x3c01, (short) (0x3c00 * c.rank())});
-                        FlatBucket narrow = bucket(manager, halves, DataType.FLOAT16);
+                        FlatBucket narrow = bucket(c, manager, halves, DataType.FLOAT16);
                         reduce(c, manager, CommunicationHooks.bfloat16(), narrow);
                         assertThat(halves.bytes().asShortBuffer().get(0)).isEqualTo((short) 0x3c01);
                         assertThat(halves.bytes().asShortBuffer().get(1)).isEqualTo((short) 0x3800);
@@ -89,9 +89,10 @@ class HalfHookTest {
                 });
     }
 
-    private static FlatBucket bucket(NDManager manager, CommBuffer buffer, DataType type) {
+    private static FlatBucket bucket(
+            Communicator c, NDManager manager, CommBuffer buffer, DataType type) {
         NDArray flat = ForeignMemory.array(manager, buffer.address(), type, buffer.count(), buffer);
         List<Slot> slots = List.of(new Slot("a", new Shape(2), 0, 2));
-        return new FlatBucket(0, buffer, flat, slots, 2, 0);
+        return new FlatBucket(0, buffer, flat, slots, 2, 0, Collectives.of(c, buffer.device()));
     }
 }

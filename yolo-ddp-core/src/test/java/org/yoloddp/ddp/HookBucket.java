@@ -37,7 +37,15 @@ record HookBucket(FlatBucket bucket) {
         NDArray flat =
                 ForeignMemory.array(
                         manager, buffer.address(), DataType.FLOAT32, buffer.count(), buffer);
-        return new HookBucket(new FlatBucket(index, buffer, flat, slots, end, tail));
+        return new HookBucket(
+                new FlatBucket(
+                        index,
+                        buffer,
+                        flat,
+                        slots,
+                        end,
+                        tail,
+                        Collectives.of(communicator, buffer.device())));
     }
 
     void write(String parameter, float[] gradient) {

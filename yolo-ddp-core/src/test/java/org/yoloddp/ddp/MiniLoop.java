@@ -12,6 +12,7 @@ import java.util.function.Consumer;
 import org.yoloddp.amp.Precision;
 import org.yoloddp.amp.PrecisionScope;
 import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.optim.FusedOptimizer;
 import org.yoloddp.optim.GradientClip;
 import org.yoloddp.optim.OptimizerSpec;
@@ -42,6 +43,7 @@ final class MiniLoop implements AutoCloseable {
     private final FusedOptimizer optimizer;
     private final StepRandomness randomness;
     private final List<Double> norms = new ArrayList<>();
+    private Consumer<Runnable> backward = Runnable::run;
 
     /**
      * @param block not yet initialised
@@ -88,15 +90,33 @@ final class MiniLoop implements AutoCloseable {
             Precision precision,
             OptimizerSpec spec,
             Consumer<Block> prepare) {
+        this(
+                Collectives.of(communicator, MemoryDevice.HOST),
+                block,
+                weightSeed,
+                reduction,
+                precision,
+                spec,
+                prepare);
+    }
+
+    MiniLoop(
+            Collectives collectives,
+            Block block,
+            long weightSeed,
+            Reduction reduction,
+            Precision precision,
+            OptimizerSpec spec,
+            Consumer<Block> prepare) {
         this.precision = precision;
         TorchRuntime.setThreads(1);
-        this.communicator = communicator;
+        this.communicator = collectives.communicator();
         this.block = MiniNet.initialized(block, manager, weightSeed);
         prepare.accept(block);
         parameterStore = new ParameterStore(manager, false);
         state = StateDict.of(block);
         state.entries().forEach(entry -> Layouts.toChannelsLast(entry.array()));
-        replica = Replica.create(communicator, state, reduction, manager);
+        replica = Replica.create(collectives, state, reduction, manager);
         clip = GradientClip.create(state, MAX_NORM);
         optimizer =
                 FusedOptimizer.create(
@@ -111,6 +131,11 @@ final class MiniLoop implements AutoCloseable {
                         state,
                         replica::updates);
         randomness = StepRandomness.of(block, 17, communicator.rank());
+    }
+
+    /** Lets somebody else run backward, such as another thread, as libtorch does for a GPU. */
+    void backwardBy(Consumer<Runnable> runner) {
+        backward = runner;
     }
 
     /** Trains on this rank's share of the step's samples. */
@@ -152,7 +177,8 @@ final class MiniLoop implements AutoCloseable {
             if (last) {
                 replica.armReduction();
             }
-            Autograd.backward(outputs.sub(targets).square().mean());
+            NDArray loss = outputs.sub(targets).square().mean();
+            backward.accept(() -> Autograd.backward(loss));
         }
     }
 

@@ -24,6 +24,7 @@ import org.yoloddp.comm.CollectiveTimeoutException;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.CommunicatorClosedException;
 import org.yoloddp.comm.ComputeStream;
+import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.comm.testing.ScriptedCommunicator;
@@ -397,7 +398,12 @@ class ReducerFailureTest {
                                     new StateDict.Entry("a", a, false, true),
                                     new StateDict.Entry("b", b, false, true)));
             Communicator seen = new Tampered(stalling, op -> op, tag -> false);
-            GradientReducer reducer = new GradientReducer(seen, state, Weights.single(), manager);
+            GradientReducer reducer =
+                    new GradientReducer(
+                            Collectives.of(seen, MemoryDevice.HOST),
+                            state,
+                            Weights.single(),
+                            manager);
             assertThatThrownBy(() -> reducer.reduce(StepFlags.NONE))
                     .isInstanceOf(CollectiveTimeoutException.class);
             NDArray gradient = GradientViews.gradient(manager, a);
