@@ -16,9 +16,11 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.CommunicatorProvider;
 import org.yoloddp.comm.CommunicatorProviders;
 import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.MemoryDevice;
+import org.yoloddp.comm.RoutingCommunicator;
 import org.yoloddp.comm.StoreTimeoutException;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.error.YoloDdpException;
@@ -34,6 +36,7 @@ import org.yoloddp.rendezvous.Rendezvous;
 import org.yoloddp.rendezvous.StoreOptions;
 import org.yoloddp.rendezvous.StoreServer;
 import org.yoloddp.rendezvous.TcpStore;
+import org.yoloddp.torch.Devices;
 import org.yoloddp.torch.TorchRuntime;
 import org.yoloddp.train.RankPlace;
 import org.yoloddp.train.RunFacts;
@@ -52,6 +55,12 @@ final class ProcessWorld {
 
     /** Allows a rendezvous beyond loopback without a token. */
     private static final String INSECURE = "YOLODDP_INSECURE_RENDEZVOUS";
+
+    /** Names the communicator of the ranks' devices, instead of the first that can. */
+    static final String COMMUNICATOR = "YOLODDP_COMMUNICATOR";
+
+    /** What connects the memory of hosts. */
+    private static final String HOSTS = "tcp";
 
     private static final Duration GOODBYE = Duration.ofSeconds(10);
 
@@ -82,7 +91,7 @@ final class ProcessWorld {
     /**
      * Meets the others; what was opened is closed again if that fails, or with the communicator.
      */
-    RankPlace connect(TrainingSettings settings, int threadsPerRank) {
+    RankPlace connect(TrainingSettings settings, int threadsPerRank, DeviceChoice choice) {
         Deque<AutoCloseable> opened = new ArrayDeque<>();
         FailureChannel channel = null;
         try {
@@ -94,27 +103,23 @@ final class ProcessWorld {
             opened.push(store);
             channel = store.failureChannel(deadline);
             channel.progress("preparing", -1);
+            DevicePlan plan = DevicePlan.ofThisMachine();
             LOG.info("rank {} of {} is at {}", place.rank(), place.worldSize(), store);
             List<Hello> ranks =
                     Rendezvous.join(
-                            store, place.rank(), place.worldSize(), facts(settings), deadline);
+                            store,
+                            place.rank(),
+                            place.worldSize(),
+                            facts(settings, plan.kind(choice)),
+                            deadline);
             Local local = local(ranks, threadsPerRank);
-            Communicator communicator =
-                    CommunicatorProviders.get("tcp")
-                            .connect(
-                                    new GroupContext(
-                                            place.rank(),
-                                            place.worldSize(),
-                                            local.rank(),
-                                            GroupContext.localHostId(),
-                                            MemoryDevice.HOST,
-                                            store,
-                                            deadline));
+            Device device = plan.process(choice, local.rank(), local.size());
+            Communicator communicator = connect(local, device, store, deadline);
             FailureChannel failures = channel;
             opened.push(() -> leave(store, failures, endpoint.isServedHere()));
             return new RankPlace(
                     failures.watch(communicator, () -> close(opened)),
-                    Device.cpu(),
+                    device,
                     local.rank(),
                     local.size(),
                     local.threads());
@@ -125,6 +130,52 @@ final class ProcessWorld {
             closeAfter(e, opened);
             throw e;
         }
+    }
+
+    /**
+     * Connects the memory of the hosts, and that of the devices if the ranks compute on others. A
+     * communicator that is chosen by name does all alone if it can work on the host.
+     */
+    private Communicator connect(Local local, Device device, TcpStore store, Duration deadline) {
+        MemoryDevice memory = Devices.memory(device);
+        String chosen = environment.get(COMMUNICATOR);
+        CommunicatorProvider provider =
+                chosen != null && !chosen.isBlank()
+                        ? CommunicatorProviders.get(chosen.strip(), memory)
+                        : memory.isHost()
+                                ? CommunicatorProviders.get(HOSTS)
+                                : CommunicatorProviders.require(memory);
+        LOG.info(
+                "rank {} computes on {}; gradients go by '{}'",
+                place.rank(),
+                memory,
+                provider.name());
+        if (memory.isHost()) {
+            return provider.connect(context(local, memory, store, deadline));
+        }
+        Communicator hosts =
+                CommunicatorProviders.get(HOSTS)
+                        .connect(context(local, MemoryDevice.HOST, store, deadline));
+        try {
+            return RoutingCommunicator.of(
+                    hosts, provider.connect(context(local, memory, store, deadline)));
+        } catch (RuntimeException | Error e) {
+            hosts.abort(e);
+            hosts.close();
+            throw e;
+        }
+    }
+
+    private GroupContext context(
+            Local local, MemoryDevice memory, TcpStore store, Duration deadline) {
+        return new GroupContext(
+                place.rank(),
+                place.worldSize(),
+                local.rank(),
+                GroupContext.localHostId(),
+                memory,
+                store,
+                deadline);
     }
 
     private StoreOptions options() {
@@ -194,12 +245,13 @@ final class ProcessWorld {
     }
 
     /** What all ranks must have in common before anything is exchanged. */
-    private static Map<String, String> facts(TrainingSettings settings) {
+    private static Map<String, String> facts(TrainingSettings settings, String device) {
         NativeReport versions = TorchRuntime.versions();
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("libtorch", Objects.requireNonNullElse(versions.libtorchVersion(), "unknown"));
         facts.put("DJL", versions.djlVersion());
         facts.put("byte order", ByteOrder.nativeOrder().toString());
+        facts.put("device", device);
         facts.putAll(RunFacts.of(settings));
         return facts;
     }

@@ -1,16 +1,13 @@
 package org.yoloddp;
 
 import ai.djl.Device;
-import java.time.Duration;
-import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.yoloddp.comm.Communicator;
-import org.yoloddp.comm.inprocess.InProcessCommunicator;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.launch.ClusterEnvironments;
 import org.yoloddp.launch.Detection;
@@ -21,29 +18,31 @@ import org.yoloddp.train.TrainingSettings;
 /**
  * Which ranks there are, and which of them this JVM runs. Immutable.
  *
- * <p>Ranks are threads of this JVM on its CPU ({@link #threads}), or processes on one host or
- * several ({@link #fromEnvironment()}). GPUs come with a communicator of their own; the code of a
+ * <p>Ranks are threads of this JVM ({@link #threads}, {@link #local}), or processes on one host or
+ * several ({@link #fromEnvironment()}); on the CPU or each on a GPU ({@link #withDevices}), where
+ * gradients go through the communicator on the class path that can work on it. The code of a
  * training doesn't change.
  */
 public final class World {
 
     private static final Logger LOG = LoggerFactory.getLogger(World.class);
 
-    private final int size;
+    /** The ranks of this JVM, 0 for one per device; not used with processes. */
+    private final int threads;
+
+    private final DeviceChoice choice;
     private final @Nullable ProcessWorld processes;
+    private @Nullable List<Device> devices;
 
-    private World(int size) {
-        this.size = size;
-        this.processes = null;
-    }
-
-    private World(ProcessWorld processes) {
-        this.size = processes.size();
+    private World(int threads, DeviceChoice choice, @Nullable ProcessWorld processes) {
+        this.threads = threads;
+        this.choice = choice;
         this.processes = processes;
     }
 
     /**
-     * Returns a world whose ranks are threads of this JVM, sharing its cores evenly.
+     * Returns a world whose ranks are threads of this JVM, sharing its cores evenly. They compute
+     * on its CPU, unless {@link #withDevices} names a GPU for each.
      *
      * @param ranks the number of ranks, 1 or more
      * @return the world
@@ -53,17 +52,29 @@ public final class World {
         if (ranks < 1) {
             throw new ConfigurationException("a world of " + ranks + " ranks, but it needs one");
         }
-        return new World(ranks);
+        return new World(ranks, DeviceChoice.automatic(), null);
     }
 
     /**
-     * Returns the default: one rank per GPU for which a communicator is on the class path, else one
-     * rank on the CPU. This version has no communicator for GPUs, hence always one rank.
+     * Returns the default: one rank per GPU, as threads of this JVM, else one rank on the CPU. Only
+     * the first GPU counts if no communicator for GPUs is on the class path. What there is, is
+     * looked up when the world is first used.
      *
      * @return the world
      */
     public static World local() {
-        return new World(1);
+        return new World(0, DeviceChoice.automatic(), null);
+    }
+
+    /**
+     * Returns this world on other devices. By default ranks that are processes compute on the GPU
+     * whose number they have on their host, if libtorch sees any.
+     *
+     * @param value the devices of each host
+     * @return the copy
+     */
+    public World withDevices(DeviceChoice value) {
+        return new World(threads, value, processes);
     }
 
     /**
@@ -109,42 +120,55 @@ public final class World {
         if (found.place().map(ProcessPlace::worldSize).orElse(1) == 1) {
             return local();
         }
-        return new World(new ProcessWorld(environment, found));
+        return new World(0, DeviceChoice.automatic(), new ProcessWorld(environment, found));
     }
 
     /**
-     * Returns the number of ranks.
+     * Returns the number of ranks. May load libtorch, where that may be one for GPUs.
      *
      * @return the number of ranks, in all processes together
+     * @throws ConfigurationException if GPUs are named that are not there
      */
     public int size() {
-        return size;
+        return processes == null ? localSize() : processes.size();
     }
 
     /** Returns the number of ranks that this JVM runs. */
     int localSize() {
-        return processes == null ? size : 1;
+        return processes != null ? 1 : devices().size();
+    }
+
+    private synchronized List<Device> devices() {
+        List<Device> known = devices;
+        if (known == null) {
+            known =
+                    threads > 0 && choice.indices().isEmpty()
+                            ? Collections.nCopies(threads, Device.cpu())
+                            : plan();
+            devices = known;
+        }
+        return known;
+    }
+
+    private List<Device> plan() {
+        DevicePlan plan = DevicePlan.ofThisMachine();
+        return threads > 0 ? plan.threads(choice, threads) : plan.local(choice);
     }
 
     /** Connects the ranks of this JVM. */
     List<RankPlace> connect(TrainingSettings settings, int threadsPerRank) {
         if (processes != null) {
-            return List.of(processes.connect(settings, threadsPerRank));
+            return List.of(processes.connect(settings, threadsPerRank, choice));
         }
-        Duration deadline = settings.deadlines().collective();
-        int cores = Runtime.getRuntime().availableProcessors();
-        int threads = threadsPerRank > 0 ? threadsPerRank : Math.max(1, cores / size);
-        List<RankPlace> places = new ArrayList<>();
-        for (Communicator member : InProcessCommunicator.group(size, deadline)) {
-            places.add(new RankPlace(member, Device.cpu(), member.rank(), size, threads));
-        }
-        return places;
+        return LocalRanks.connect(devices(), settings.deadlines().collective(), threadsPerRank);
     }
 
     @Override
     public String toString() {
-        return processes != null
-                ? processes.toString()
-                : size + (size == 1 ? " rank" : " ranks") + " in this JVM";
+        if (processes != null) {
+            return processes.toString();
+        }
+        int size = localSize();
+        return size + (size == 1 ? " rank" : " ranks") + " in this JVM";
     }
 }

@@ -4,8 +4,10 @@ import java.net.URL;
 import java.security.CodeSource;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.error.ConfigurationException;
 
@@ -47,6 +49,69 @@ public final class CommunicatorProviders {
                             + ". Correct the name, or add the module that has it.");
         }
         return provider;
+    }
+
+    /**
+     * Finds a provider that can work on a device.
+     *
+     * @param name its name
+     * @param device where ranks compute
+     * @return the provider
+     * @throws ConfigurationException if there is none of that name, or it can't work there
+     */
+    public static CommunicatorProvider get(String name, MemoryDevice device) {
+        CommunicatorProvider provider = get(name);
+        Availability answer = provider.probe(device);
+        if (!answer.available()) {
+            throw new ConfigurationException(
+                    "The communicator '"
+                            + name
+                            + "' can't work on device "
+                            + device
+                            + ": "
+                            + answer.reason()
+                            + ".");
+        }
+        return provider;
+    }
+
+    /**
+     * Finds the provider for a device of this machine.
+     *
+     * @param device where ranks compute
+     * @return the first that probes available, if any
+     */
+    public static Optional<CommunicatorProvider> find(MemoryDevice device) {
+        return all().values().stream()
+                .filter(provider -> provider.probe(device).available())
+                .findFirst();
+    }
+
+    /**
+     * Returns the provider for a device of this machine.
+     *
+     * @param device where ranks compute
+     * @return the first that probes available
+     * @throws ConfigurationException if none does; tells what each lacks
+     */
+    public static CommunicatorProvider require(MemoryDevice device) {
+        return find(device)
+                .orElseThrow(
+                        () ->
+                                new ConfigurationException(
+                                        "No communicator can work on device "
+                                                + device
+                                                + ": "
+                                                + reasons(device)
+                                                + ". For NVIDIA's GPUs add yolo-ddp-nccl to the"
+                                                + " class path, and see what it lacks; or compute"
+                                                + " on the CPU."));
+    }
+
+    private static String reasons(MemoryDevice device) {
+        return all().values().stream()
+                .map(provider -> provider.name() + " (" + provider.probe(device).reason() + ")")
+                .collect(Collectors.joining(", "));
     }
 
     private static void add(

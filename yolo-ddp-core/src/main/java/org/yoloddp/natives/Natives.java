@@ -109,6 +109,22 @@ public final class Natives {
         return torch != null;
     }
 
+    /**
+     * Tells, without loading anything, whether libtorch can only be one for the CPU: that inside
+     * the binding's jar.
+     *
+     * @return false if it is, or would be, DJL's or a folder's, which may be built for CUDA
+     */
+    public static boolean isForCpuOnly() {
+        NativeReport started = torch;
+        LibtorchSource source = started == null ? configured() : started.source();
+        if (source != null) {
+            return source.kind() == LibtorchSource.Kind.JAVACPP;
+        }
+        return TorchLoader.environment(TorchLoader.FOLDER) == null
+                && !LoadedTorch.find(NativePlatform.current()).djl();
+    }
+
     /** Whether the calling thread is inside of {@link #start()}. */
     static boolean isStarting() {
         return Thread.holdsLock(Natives.class);

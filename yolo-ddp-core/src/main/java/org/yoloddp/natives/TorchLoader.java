@@ -21,7 +21,7 @@ import org.yoloddp.natives.LibtorchSource.Kind;
  */
 final class TorchLoader {
 
-    private static final String FOLDER = "PYTORCH_LIBRARY_PATH";
+    static final String FOLDER = "PYTORCH_LIBRARY_PATH";
     private static final String FLAVOR = "PYTORCH_FLAVOR";
 
     private final ClassLoader loader;
@@ -200,7 +200,7 @@ final class TorchLoader {
                 AllocatorSettings.current());
     }
 
-    private static @Nullable String environment(String name) {
+    static @Nullable String environment(String name) {
         String value = System.getenv(name);
         return value != null ? value : System.getProperty(name);
     }

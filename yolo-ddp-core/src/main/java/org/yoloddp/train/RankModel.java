@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.ddp.SyncBatchNorm;
+import org.yoloddp.torch.Devices;
 import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.Layouts;
 import org.yoloddp.torch.Safetensors;
@@ -33,6 +34,8 @@ record RankModel(
             UnsupportedDataTypeException.check(state);
             settings.precision().requireSupported(block);
             for (StateDict.Entry entry : state.entries()) {
+                // A block that was initialised elsewhere is on the CPU as a rule.
+                Devices.move(entry.array(), rank.device());
                 if (!task.keepsBlocks()) {
                     entry.array().attach(manager);
                 }

@@ -15,6 +15,7 @@ import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.ddp.Replica;
 import org.yoloddp.ddp.SyncBatchNorm;
+import org.yoloddp.torch.Devices;
 import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.TorchRuntime;
 
@@ -44,6 +45,7 @@ final class RankTraining implements AutoCloseable {
             BooleanSupplier cancelled) {
         TorchRuntime.start();
         TorchRuntime.setThreads(place.threads());
+        Devices.select(Devices.memory(place.device()));
         NDManager manager = NDManager.newBaseManager(place.device());
         RankContext rank = place.context(manager, settings);
         Observers observers = Observers.of(settings, rank);

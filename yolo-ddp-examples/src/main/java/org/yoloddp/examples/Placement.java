@@ -2,6 +2,7 @@ package org.yoloddp.examples;
 
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.yoloddp.DeviceChoice;
 import org.yoloddp.World;
 import org.yoloddp.error.ConfigurationException;
 
@@ -35,9 +36,10 @@ record Placement(boolean launched, int rank) {
      * The ranks, of which this process runs one, or all as threads.
      *
      * @param threads how many ranks as threads
+     * @param devices where the ranks of this host compute; one rank on each if they are GPUs
      * @param endpoint where launched ranks meet, null for where their environment says
      */
-    World world(int threads, @Nullable String endpoint) {
+    World world(int threads, @Nullable String endpoint, DeviceChoice devices) {
         if (!launched && endpoint != null) {
             throw new ConfigurationException(
                     "--rdzv-endpoint is "
@@ -46,7 +48,7 @@ record Placement(boolean launched, int rank) {
                             + " WORLD_SIZE are not set");
         }
         if (!launched) {
-            return World.threads(threads);
+            return (threads > 1 ? World.threads(threads) : World.local()).withDevices(devices);
         }
         if (threads != 1) {
             throw new ConfigurationException(
@@ -57,6 +59,7 @@ record Placement(boolean launched, int rank) {
                             + threads
                             + ", or unset RANK and WORLD_SIZE");
         }
-        return endpoint == null ? World.fromEnvironment() : World.fromEnvironment(endpoint);
+        World found = endpoint == null ? World.fromEnvironment() : World.fromEnvironment(endpoint);
+        return found.withDevices(devices);
     }
 }

@@ -2,6 +2,7 @@ package org.yoloddp.examples;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.yoloddp.DeviceChoice;
 import org.yoloddp.DistributedTrainer;
 import org.yoloddp.DistributedTrainerBuilder;
 import org.yoloddp.detection.DetectionDataset;
@@ -95,7 +96,11 @@ final class TrainJob {
                 .setTask(task)
                 .setEpochs(options.epochs)
                 .setBatchSize(options.batchSize)
-                .optWorld(placement.world(options.ranks, options.endpoint))
+                .optWorld(
+                        placement.world(
+                                options.ranks,
+                                options.endpoint,
+                                DeviceChoice.parse(options.device)))
                 .optOptimizer(optimizer(hyp))
                 .optSchedule(schedule)
                 .optClipNorm(10)

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import org.yoloddp.DeviceChoice;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.report.Timeline;
 import picocli.CommandLine.Option;
@@ -73,7 +74,13 @@ final class TrainOptions {
                             + " launcher says.")
     @Nullable String endpoint;
 
-    @Option(names = "--device", defaultValue = "cpu", description = "cpu.")
+    @Option(
+            names = "--device",
+            defaultValue = "",
+            description =
+                    "cpu, or GPUs such as 0 or 0,1: one rank on each; by default all GPUs that"
+                            + " libtorch sees, else the CPU. A launched rank takes the one with its"
+                            + " number.")
     String device = "";
 
     @Option(
@@ -148,10 +155,7 @@ final class TrainOptions {
     /** Checks what only the program knows. */
     void check() {
         timeline();
-        if (!device.isEmpty() && !device.equals("cpu")) {
-            throw new ConfigurationException(
-                    "--device is '" + device + "', but this version trains on 'cpu' only");
-        }
+        DeviceChoice.parse(device);
     }
 
     /** The timeline to record, if one was asked for. */

@@ -85,14 +85,15 @@ class LaunchCommandTest {
 
     @Test
     void wrongUseThatARankFindsIsWrongUse() {
-        assertThat(output.run("launch", "train", "--data=" + folder, "--device=7", "--epochs=1"))
+        assertThat(output.run("launch", "train", "--data=" + folder, "--device=tpu", "--epochs=1"))
                 .isEqualTo(2);
         assertThat(output.err())
-                .contains("error: ConfigurationException: --device is '7'")
+                .contains("error: ConfigurationException: the device 'tpu'")
                 .containsPattern(
                         "error: WorkerFailedException: rank 0 \\(process \\d+ on \\S+\\) ended with"
-                                + " exit code 2; last error line: ConfigurationException: --device"
-                                + " is '7', but this version trains on 'cpu' only\n$");
+                                + " exit code 2; last error line: ConfigurationException: the"
+                                + " device 'tpu' is neither 'cpu' nor numbers of GPUs such as '0'"
+                                + " or '0,1'\n$");
     }
 
     @Test

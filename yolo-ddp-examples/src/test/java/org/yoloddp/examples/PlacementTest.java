@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.Map;
 import org.junit.jupiter.api.Test;
+import org.yoloddp.DeviceChoice;
 import org.yoloddp.error.ConfigurationException;
 
 class PlacementTest {
@@ -14,7 +15,7 @@ class PlacementTest {
         Placement alone = Placement.of(Map.of("WORLD_SIZE", "4"));
         assertThat(alone.launched()).isFalse();
         assertThat(alone.writes()).isTrue();
-        assertThat(alone.world(3, null).size()).isEqualTo(3);
+        assertThat(alone.world(3, null, DeviceChoice.cpu()).size()).isEqualTo(3);
     }
 
     @Test
@@ -28,7 +29,9 @@ class PlacementTest {
     @Test
     void launchedRankCannotBeSeveralThreads() {
         assertThatThrownBy(
-                        () -> Placement.of(Map.of("RANK", "1", "WORLD_SIZE", "2")).world(2, null))
+                        () ->
+                                Placement.of(Map.of("RANK", "1", "WORLD_SIZE", "2"))
+                                        .world(2, null, DeviceChoice.cpu()))
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessage(
                         "--nproc is 2, but this process is one rank of those that a launcher has"
@@ -38,7 +41,7 @@ class PlacementTest {
 
     @Test
     void endpointIsForLaunchedRanks() {
-        assertThatThrownBy(() -> Placement.of(Map.of()).world(1, "host:1"))
+        assertThatThrownBy(() -> Placement.of(Map.of()).world(1, "host:1", DeviceChoice.cpu()))
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessage(
                         "--rdzv-endpoint is host:1, but this process is no rank that a launcher has"
@@ -46,7 +49,7 @@ class PlacementTest {
         assertThatThrownBy(
                         () ->
                                 Placement.of(Map.of("RANK", "1", "WORLD_SIZE", "2"))
-                                        .world(1, "no port"))
+                                        .world(1, "no port", DeviceChoice.cpu()))
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessage("The endpoint of the rendezvous is 'no port', but has to be host:port");
     }
