@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import java.nio.ByteBuffer;
 import java.util.List;
+import org.yoloddp.torch.SideStream;
 
 /**
  * The images of one batch.
@@ -23,7 +24,7 @@ record LoadedBatch(List<ImageSample> samples, int width, int height, ByteBuffer 
     /** Float32 of [0, 1], logically NCHW; pixels stay interleaved, which is channels_last. */
     NDList data(NDManager manager) {
         Shape shape = new Shape(samples.size(), height, width, 3);
-        try (NDArray bytes = manager.create(rgb, shape, DataType.UINT8);
+        try (NDArray bytes = SideStream.bytes(manager, rgb, shape);
                 NDArray floats = bytes.toType(DataType.FLOAT32, false)) {
             return new NDList(floats.divi(255f).transpose(0, 3, 1, 2));
         }

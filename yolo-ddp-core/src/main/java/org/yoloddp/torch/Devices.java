@@ -5,7 +5,9 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.pytorch.engine.PtNDArray;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.DeviceType;
 import org.yoloddp.comm.MemoryDevice;
@@ -71,7 +73,10 @@ public final class Devices {
      * @return its memory
      */
     public static MemoryDevice memory(NDArray array) {
-        Tensor tensor = Tensors.view(array);
+        return memory(Tensors.view(array));
+    }
+
+    static MemoryDevice memory(Tensor tensor) {
         if (!tensor.is_cuda()) {
             return MemoryDevice.HOST;
         }
@@ -126,6 +131,14 @@ public final class Devices {
     static void check(MemoryDevice device) {
         if (!device.type().equals(CUDA) || !isCudaBuild()) {
             throw TorchException.noSuchDevice(device, isCudaBuild());
+        }
+    }
+
+    /** A tensor of the host with the sizes and type of another one, its elements undefined. */
+    static Tensor emptyOnHost(Tensor like) {
+        try (TensorOptions options = new TensorOptions(like.scalar_type().intern());
+                MemoryFormatOptional format = new MemoryFormatOptional()) {
+            return torch.empty(Tensors.shape(like), options, format);
         }
     }
 

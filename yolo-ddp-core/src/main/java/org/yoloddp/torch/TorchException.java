@@ -3,6 +3,7 @@ package org.yoloddp.torch;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import java.time.Duration;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.MemoryDevice;
@@ -138,6 +139,16 @@ public class TorchException extends YoloDdpException {
                                 ? ": it is built for the CPU and CUDA"
                                 : ": it is built for the CPU only; set -Dyoloddp.libtorch=path:"
                                         + "/folder to a CUDA build, or compute on the CPU"),
+                null);
+    }
+
+    static TorchException deviceLate(MemoryDevice device, Duration deadline) {
+        return new TorchException(
+                "device "
+                        + device
+                        + " has not computed within "
+                        + deadline
+                        + " what was asked of it; a rank may be waiting for another one there",
                 null);
     }
 

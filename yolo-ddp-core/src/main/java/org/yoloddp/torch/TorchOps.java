@@ -233,10 +233,18 @@ public final class TorchOps {
                 GeneratorOptional g = Tensors.optional(generator);
                 Scalar scale = new Scalar(p < 1 ? 1 / (1 - p) : 0)) {
             // what in-place functions return is their own tensor, not to be closed
-            Tensor mask = torch.empty_like(like);
-            mask.bernoulli_(1 - p, g);
-            mask.mul_(scale);
-            return mask;
+            if (!like.is_cuda()) {
+                Tensor mask = torch.empty_like(like);
+                mask.bernoulli_(1 - p, g);
+                mask.mul_(scale);
+                return mask;
+            }
+            // The generator is the CPU's, so that a mask doesn't depend on the device.
+            try (Tensor mask = Devices.emptyOnHost(like)) {
+                mask.bernoulli_(1 - p, g);
+                mask.mul_(scale);
+                return SideStream.copy(mask, Devices.memory(like));
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 package org.yoloddp.train;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -15,8 +16,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Makes batches ahead, in order, on one thread of its own, so that the step need not wait for them.
- * Used by one thread.
+ * Makes batches ahead on the host, in order, on one thread of its own, so that the step need not
+ * wait for them. Used by one thread.
  */
 final class BatchesAhead implements BatchStream {
 
@@ -44,7 +45,7 @@ final class BatchesAhead implements BatchStream {
         this.maker = maker;
         deadline = plan.rank().deadlines().data();
         // Not of the rank's own family: a thread that is left behind may still write there.
-        manager = NDManager.newBaseManager(plan.rank().device());
+        manager = NDManager.newBaseManager(Device.cpu());
         thread =
                 Executors.newSingleThreadExecutor(
                         task -> {

@@ -1,5 +1,6 @@
 package org.yoloddp.train;
 
+import ai.djl.Device;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -56,7 +57,7 @@ public final class DatasetSource implements TrainingData {
      * @return the shapes, with the batch in front
      */
     public Shape[] inputShapes(int batchSize) {
-        try (NDManager manager = NDManager.newBaseManager()) {
+        try (NDManager manager = NDManager.newBaseManager(Device.cpu())) {
             return get(manager, 0).getData().stream()
                     .map(array -> new Shape(batchSize).addAll(array.getShape()))
                     .toArray(Shape[]::new);

@@ -93,12 +93,14 @@ final class EpochLoop implements AutoCloseable {
                 new RunningLosses(
                         loss.terms(),
                         settings.precision().lossScaling().isPresent(),
-                        settings.join() != Join.NONE);
+                        settings.join() != Join.NONE,
+                        rank.deadlines().collective());
         StepFlags flags = StepFlags.NONE;
         long imagesBefore = images;
         long start = System.nanoTime();
         long last = start;
-        try (BatchStream batches = settings.task().trainingData().open(plan)) {
+        try (BatchStream batches =
+                DeviceBatches.around(settings.task().trainingData().open(plan), plan)) {
             for (int i = 0; i < shards.steps() && !flags.any(); i++) {
                 position.at(iteration, "training");
                 watch.step.begin(iteration);

@@ -1,8 +1,6 @@
 package org.yoloddp.train;
 
-import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
-import ai.djl.ndarray.types.DataType;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
@@ -19,6 +17,7 @@ import org.yoloddp.schedule.Hyperparameters;
 import org.yoloddp.schedule.SchedulePlan;
 import org.yoloddp.torch.Autograd;
 import org.yoloddp.torch.GraphMemory;
+import org.yoloddp.torch.LateNumbers;
 
 /**
  * One batch: forward, loss, backward, and after enough batches reduction, clipping, optimizer and
@@ -142,11 +141,7 @@ final class TrainingStep implements AutoCloseable {
         UnsupportedDataTypeException.requireKnown("the array of the loss's terms", value.terms());
         watch.forward.end();
         losses.add(
-                float32(value.total()).getFloat(),
-                float32(value.terms()).toFloatArray(),
-                batch.size(),
-                rank.rank(),
-                iteration);
+                LateNumbers.of(value.total(), value.terms()), batch.size(), rank.rank(), iteration);
         watch.backward.begin(iteration);
         if (synchronised) {
             replica.atStep(iteration);
@@ -192,11 +187,6 @@ final class TrainingStep implements AutoCloseable {
         replica.verify(iteration + 1);
         exposedMillis.add(replica.takeExposedMillis());
         return new Result(flags, norm, skipped, lossScale);
-    }
-
-    /** DJL makes a scalar times a Java number a float64. */
-    private static NDArray float32(NDArray array) {
-        return array.toType(DataType.FLOAT32, false);
     }
 
     /** Computes in the wanted precision; the loss is always computed in float32. */
