@@ -54,7 +54,10 @@ public final class DistributedTrainerBuilder {
     private HyperparameterSchedule schedule = HyperparameterSchedule.of(LearningRate.constant(.01));
     private @Nullable IndexSampler sampler;
     private Join join = Join.NONE;
-    private Precision precision = Precision.float32();
+
+    /** Null for that mixed one which suits the devices. */
+    private @Nullable Precision precision = Precision.float32();
+
     private double clipNorm = Double.POSITIVE_INFINITY;
     private double averageDecay;
     private int validateEvery = 1;
@@ -242,14 +245,15 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
-     * Switches mixed precision on or off: bfloat16, on any device. It and {@link #optPrecision},
-     * which also offers float16 with loss scaling, replace each other.
+     * Switches mixed precision on or off: bfloat16 on the CPU, float16 with loss scaling on GPUs,
+     * as PyTorch does. It and {@link #optPrecision}, which chooses one, replace each other.
      *
      * @param value true for mixed precision
      * @return this builder
      */
     public DistributedTrainerBuilder optAmp(boolean value) {
-        return optPrecision(value ? Precision.bfloat16() : Precision.float32());
+        precision = value ? null : Precision.float32();
+        return this;
     }
 
     /**
@@ -431,7 +435,11 @@ public final class DistributedTrainerBuilder {
         BuilderChecks.samples(trained.trainingData().size(), join == Join.NONE ? world.size() : 1);
         BuilderChecks.join(join, syncBatchNorm);
         optimizer.validate();
-        precision.requireSupported(Device.cpu());
+        Precision used = precision;
+        if (used == null) {
+            used = world.isOnGpus() ? Precision.float16() : Precision.bfloat16();
+        }
+        used.requireSupported(Device.cpu());
         TrainingSettings settings =
                 new TrainingSettings(
                         trained,
@@ -441,7 +449,7 @@ public final class DistributedTrainerBuilder {
                         schedule,
                         sampler == null ? IndexSampler.distributed().seed(seed) : sampler,
                         join,
-                        precision,
+                        used,
                         clipNorm,
                         averageDecay,
                         validateEvery,

@@ -133,6 +133,13 @@ public final class World {
         return processes == null ? localSize() : processes.size();
     }
 
+    /** Tells whether ranks compute on GPUs: all of them, or none. */
+    boolean isOnGpus() {
+        return processes == null
+                ? devices().get(0).isGpu()
+                : DevicePlan.ofThisMachine().kind(choice).equals("gpu");
+    }
+
     /** Returns the number of ranks that this JVM runs. */
     int localSize() {
         return processes != null ? 1 : devices().size();

@@ -1,6 +1,7 @@
 package org.yoloddp.optim;
 
 import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.torch.LateNumbers;
 import org.yoloddp.torch.StateDict;
 import org.yoloddp.torch.TensorList;
 
@@ -50,6 +51,15 @@ public final class GradientClip implements AutoCloseable {
      */
     public double apply() {
         return Double.isInfinite(maxNorm) ? gradients.globalNorm() : gradients.clipToNorm(maxNorm);
+    }
+
+    /**
+     * Clips the gradients in place without waiting for a device that computes their norm.
+     *
+     * @return their norm before, to be read later
+     */
+    public LateNumbers applyLater() {
+        return gradients.clipToNormLater(maxNorm);
     }
 
     /** Forgets the gradients. Idempotent. */

@@ -3,6 +3,7 @@ package org.yoloddp.torch;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.concurrent.locks.LockSupport;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.MemoryFormatOptional;
@@ -67,10 +68,31 @@ public final class LateNumbers implements AutoCloseable {
     }
 
     private void start(NDArray[] arrays) {
+        Tensor[] tensors = new Tensor[arrays.length];
+        Arrays.setAll(tensors, i -> Tensors.view(arrays[i]));
+        start(tensors);
+    }
+
+    /** Those of tensors of one device. */
+    static LateNumbers of(Tensor tensor) {
+        LateNumbers numbers = new LateNumbers(Devices.memory(tensor));
+        if (numbers.device.isHost()) {
+            try (Tensor wide = tensor.to(ScalarType.Float);
+                    Tensor ordered = wide.contiguous()) {
+                numbers.values = new float[Math.toIntExact(ordered.numel())];
+                ordered.data_ptr_float().get(numbers.values);
+            }
+        } else {
+            numbers.start(new Tensor[] {tensor});
+        }
+        return numbers;
+    }
+
+    private void start(Tensor[] tensors) {
         try (GradMode off = GradMode.disabled();
-                TensorVector parts = new TensorVector(arrays.length)) {
-            for (int i = 0; i < arrays.length; i++) {
-                try (Tensor data = Tensors.view(arrays[i]).detach();
+                TensorVector parts = new TensorVector(tensors.length)) {
+            for (int i = 0; i < tensors.length; i++) {
+                try (Tensor data = tensors[i].detach();
                         Tensor wide = data.to(ScalarType.Float);
                         Tensor flat = wide.reshape(-1)) {
                     parts.put(i, flat);

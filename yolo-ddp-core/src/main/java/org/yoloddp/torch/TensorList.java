@@ -190,6 +190,13 @@ public final class TensorList implements AutoCloseable {
         if (size == 0) {
             return 0;
         }
+        try (Tensor norm = norm(order)) {
+            return norm.item_double();
+        }
+    }
+
+    /** The norm over all elements of a list that is not empty, where they are. */
+    private Tensor norm(double order) {
         try (GradMode off = GradMode.disabled();
                 BoxedOp.Call call = Ops.NORM.call()) {
             call.list(this).number(order).none().run();
@@ -197,10 +204,41 @@ public final class TensorList implements AutoCloseable {
                     Tensor stacked = torch.stack(norms);
                     Scalar ord = new Scalar(order);
                     LongArrayRefOptional all = new LongArrayRefOptional();
-                    ScalarTypeOptional type = new ScalarTypeOptional();
-                    Tensor norm = torch.linalg_vector_norm(stacked, ord, all, false, type)) {
-                return norm.item_double();
+                    ScalarTypeOptional type = new ScalarTypeOptional()) {
+                return torch.linalg_vector_norm(stacked, ord, all, false, type);
             }
+        }
+    }
+
+    /**
+     * Scales all elements down so that their Euclidean norm is at most a limit, without a look at
+     * the norm, so that the host need not wait for a device that computes it. The elements are
+     * those of {@link #clipToNorm(double)}, to rounding.
+     *
+     * @param max the limit; infinite to measure only
+     * @return the norm before, for later
+     */
+    public LateNumbers clipToNormLater(double max) {
+        try (GradMode off = GradMode.disabled();
+                Tensor norm = norm(2)) {
+            if (!Double.isInfinite(max)) {
+                clip(norm, max);
+            }
+            return LateNumbers.of(norm);
+        }
+    }
+
+    private void clip(Tensor norm, double max) {
+        try (Scalar epsilon = new Scalar(1e-6);
+                Scalar limit = new Scalar(max);
+                Scalar one = new Scalar(1.);
+                Tensor divisor = norm.add(epsilon);
+                Tensor inverse = divisor.reciprocal();
+                Tensor unlimited = inverse.mul(limit);
+                Tensor factor = torch.clamp_max(unlimited, one);
+                IValue value = new IValue(factor);
+                BoxedOp.Call call = Ops.MUL_TENSOR.call()) {
+            call.list(this).value(value).run();
         }
     }
 
@@ -280,6 +318,7 @@ public final class TensorList implements AutoCloseable {
     private static final class Ops {
         static final BoxedOp ZERO = BoxedOp.of("_foreach_zero_", "");
         static final BoxedOp MUL = BoxedOp.of("_foreach_mul_", "Scalar");
+        static final BoxedOp MUL_TENSOR = BoxedOp.of("_foreach_mul_", "Tensor");
         static final BoxedOp UNSCALE = BoxedOp.of("_amp_foreach_non_finite_check_and_unscale_", "");
         static final BoxedOp ADD = BoxedOp.of("_foreach_add_", "List");
         static final BoxedOp INCREMENT = BoxedOp.of("_foreach_add_", "Scalar");

@@ -12,7 +12,8 @@ import java.util.Map;
  * @param images the samples that all ranks together have seen in this epoch
  * @param losses the mean of each term over the epoch so far, on rank 0
  * @param learningRates the learning rate of each parameter group
- * @param gradientNorm the norm before clipping; NaN where no step was taken or nothing is clipped
+ * @param gradientNorm the norm before clipping; NaN where no step was taken or nothing is clipped.
+ *     On a GPU that of the step before, which needn't be waited for, and so are the losses
  * @param skipped whether the optimizer left a step out, since gradients weren't finite; only with
  *     loss scaling
  * @param lossScale what the loss of this batch was multiplied by; NaN without loss scaling

@@ -3,6 +3,7 @@ package org.yoloddp.train;
 import ai.djl.ndarray.NDList;
 import java.util.List;
 import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.amp.PrecisionScope;
@@ -46,6 +47,7 @@ final class TrainingStep implements AutoCloseable {
     private final BooleanSupplier cancelled;
     private final StepWatch watch;
     private final Samples exposedMillis = new Samples();
+    private @Nullable LateNumbers lateNorm;
     private boolean dropsRest;
     private Hyperparameters now;
 
@@ -171,7 +173,7 @@ final class TrainingStep implements AutoCloseable {
         if (skipped) {
             replica.stepSkipped();
         } else {
-            norm = Double.isInfinite(settings.clipNorm()) ? Double.NaN : clip.apply();
+            norm = Double.isInfinite(settings.clipNorm()) ? Double.NaN : clip();
             optimizer.step(now.learningRates(), now.momentum(), replica.unusedEverywhere());
             if (settings.reduction().shardOptimizerState()) {
                 watch.exposedParameters.begin(iteration);
@@ -187,6 +189,16 @@ final class TrainingStep implements AutoCloseable {
         replica.verify(iteration + 1);
         exposedMillis.add(replica.takeExposedMillis());
         return new Result(flags, norm, skipped, lossScale);
+    }
+
+    /** Returns the norm before; from a GPU that of the step before, since this one's is late. */
+    private double clip() {
+        if (!rank.device().isGpu()) {
+            return clip.apply();
+        }
+        LateNumbers before = lateNorm;
+        lateNorm = clip.applyLater();
+        return before == null ? Double.NaN : before.read(rank.deadlines().collective())[0];
     }
 
     /** Computes in the wanted precision; the loss is always computed in float32. */
@@ -217,6 +229,9 @@ final class TrainingStep implements AutoCloseable {
 
     @Override
     public void close() {
+        if (lateNorm != null) {
+            lateNorm.close();
+        }
         optimizer.close();
         clip.close();
         scaling.close();

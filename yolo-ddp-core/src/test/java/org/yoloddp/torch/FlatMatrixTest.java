@@ -2,11 +2,13 @@ package org.yoloddp.torch;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import java.util.List;
+import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -27,6 +29,55 @@ class FlatMatrixTest {
     @AfterEach
     void close() {
         manager.close();
+    }
+
+    @Test
+    void makesRowsOrthonormal() {
+        Random random = new Random(5);
+        float[][] rows = new float[4][30];
+        for (int i = 0; i < rows.length; i++) {
+            for (int k = 0; k < rows[i].length; k++) {
+                rows[i][k] = (float) (random.nextGaussian() * Math.pow(10, 3 * i - 4));
+            }
+        }
+        NDArray flat = manager.zeros(new Shape(4 * 30));
+        try (FlatMatrix matrix = FlatMatrix.of(flat, 0, 4, 30)) {
+            matrix.setTo(rows);
+            assertThat(flat.toFloatArray()).startsWith(rows[0]).endsWith(rows[3]);
+            matrix.orthonormaliseRows(0, null);
+        }
+        float[] all = flat.toFloatArray();
+        for (int i = 0; i < 4; i++) {
+            for (int k = 0; k <= i; k++) {
+                double product = 0;
+                for (int at = 0; at < 30; at++) {
+                    product += (double) all[i * 30 + at] * all[k * 30 + at];
+                }
+                assertThat(product).isCloseTo(i == k ? 1 : 0, within(1e-6));
+            }
+        }
+    }
+
+    @Test
+    void replacesRowsOfWhichNothingIsLeft() {
+        NDArray flat = manager.create(new float[] {2, 0, 0, 0, 4, 0});
+        NDArray spare = manager.create(new float[] {5, 5, 7, -1, 3, 3});
+        try (FlatMatrix matrix = FlatMatrix.of(flat, 0, 3, 2);
+                FlatMatrix replacement = FlatMatrix.of(spare, 0, 3, 2)) {
+            matrix.orthonormaliseRows(0, replacement);
+            // The third can't be anything but a sum of the two.
+            assertThat(flat.toFloatArray()).containsExactly(1, 0, 0, -1, 0, 0);
+        }
+        NDArray zeros = manager.create(new float[] {0, 0, 3, 4});
+        try (FlatMatrix matrix = FlatMatrix.of(zeros, 0, 2, 2)) {
+            matrix.orthonormaliseRows(5, null);
+            assertThat(zeros.toFloatArray()).containsExactly(0, 0, .3f, .4f);
+        }
+        NDArray bad = manager.create(new float[] {1, Float.NaN});
+        try (FlatMatrix matrix = FlatMatrix.of(bad, 0, 1, 2)) {
+            matrix.orthonormaliseRows(0, matrix);
+            assertThat(bad.toFloatArray()).contains(Float.NaN);
+        }
     }
 
     @Test

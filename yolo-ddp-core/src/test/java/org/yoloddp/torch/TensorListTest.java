@@ -9,6 +9,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
@@ -31,6 +32,41 @@ class TensorListTest {
     @AfterEach
     void close() {
         manager.close();
+    }
+
+    /** The norm stays where it is computed; what comes out is the same. */
+    @Test
+    void clipsLikePyTorchWithoutALookAtTheNorm() {
+        for (JsonElement element : Golden.json("optim.json").getAsJsonArray("clip_grad_norm")) {
+            JsonObject example = element.getAsJsonObject();
+            if (!example.get("norm_type").getAsString().startsWith("2")) {
+                continue;
+            }
+            List<NDArray> arrays = new ArrayList<>();
+            example.getAsJsonArray("grads").forEach(row -> arrays.add(array(row)));
+            double max = example.get("max_norm").getAsDouble();
+            try (TensorList list = TensorList.of(arrays);
+                    LateNumbers norm = list.clipToNormLater(max)) {
+                assertThat(norm.areOnHost()).isTrue();
+                assertThat(norm.read(Duration.ofSeconds(1)))
+                        .as(example.toString())
+                        .containsExactly(
+                                (float) Double.parseDouble(example.get("norm").getAsString()));
+            }
+            for (int i = 0; i < arrays.size(); i++) {
+                float[] expected = array(example.getAsJsonArray("clipped").get(i)).toFloatArray();
+                assertThat(arrays.get(i).toFloatArray())
+                        .as(example.toString())
+                        .usingComparatorWithPrecision(1e-6f)
+                        .containsExactly(expected);
+            }
+        }
+        NDArray only = manager.create(new float[] {3, 4});
+        try (TensorList list = TensorList.of(List.of(only));
+                LateNumbers norm = list.clipToNormLater(Double.POSITIVE_INFINITY)) {
+            assertThat(norm.read(Duration.ofSeconds(1))).containsExactly(5);
+            assertThat(only.toFloatArray()).containsExactly(3, 4);
+        }
     }
 
     @Test
