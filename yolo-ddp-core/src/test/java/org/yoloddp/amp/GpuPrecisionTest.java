@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import ai.djl.Device;
-import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
@@ -16,20 +15,21 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.yoloddp.torch.Autograd;
+import org.yoloddp.torch.Devices;
 import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.GradientViews;
 import org.yoloddp.torch.TensorList;
 import org.yoloddp.torch.TorchOps;
 import org.yoloddp.torch.TorchRuntime;
 
-/** Mixed precision on a CUDA GPU; needs a CUDA libtorch, given by PYTORCH_LIBRARY_PATH. */
+/** Mixed precision on a CUDA GPU; needs a CUDA libtorch, given by -Dyoloddp.libtorch=path:. */
 @Tag("gpu")
 class GpuPrecisionTest {
 
     @BeforeAll
     static void requireGpu() {
         TorchRuntime.start();
-        assumeTrue(Engine.getInstance().getGpuCount() > 0, "no GPU, or no CUDA libtorch");
+        assumeTrue(Devices.gpuCount() > 0, "no GPU, or no CUDA libtorch");
     }
 
     private static List<Precision> mixed() {
