@@ -1,6 +1,7 @@
 package org.yoloddp.comm;
 
 import java.time.Duration;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -39,8 +40,12 @@ public final class RoutingCommunicator implements Communicator {
         if (host.rank() != device.rank() || host.size() != device.size()) {
             throw new IllegalArgumentException(
                     String.format(
+                            Locale.ROOT,
                             "Rank %d of %d on the host cannot be rank %d of %d on its device",
-                            host.rank(), host.size(), device.rank(), device.size()));
+                            host.rank(),
+                            host.size(),
+                            device.rank(),
+                            device.size()));
         }
         return new RoutingCommunicator(host, device);
     }

@@ -33,7 +33,13 @@ class InProcessCommunicatorTest extends CommunicatorFailureContract {
                         "The communicator of group 'world' has no memory on device cuda:1. Use a"
                                 + " communicator for that device.");
         try (CommBuffer buffer = floats(c, 1f)) {
-            assertThatThrownBy(() -> c.allReduce(buffer, ReduceOp.SUM, TestDevice.stream(gpu), "bucket 0"))
+            assertThatThrownBy(
+                            () ->
+                                    c.allReduce(
+                                            buffer,
+                                            ReduceOp.SUM,
+                                            TestDevice.stream(gpu),
+                                            "bucket 0"))
                     .isInstanceOf(UnsupportedBufferException.class)
                     .hasMessageStartingWith(
                             "The communicator 'in-process' cannot work on the buffer of 'bucket 0'"
