@@ -91,6 +91,11 @@ final class Collectives {
         return communicator.allReduce(buffer, ReduceOp.AVG, stream(), tag);
     }
 
+    /** Adds a buffer up, behind what the calling thread has computed. */
+    Work sum(CommBuffer buffer, String tag) {
+        return communicator.allReduce(buffer, ReduceOp.SUM, stream(), tag);
+    }
+
     Work broadcast(CommBuffer buffer, int root, String tag) {
         return communicator.broadcast(buffer, root, stream(), tag);
     }

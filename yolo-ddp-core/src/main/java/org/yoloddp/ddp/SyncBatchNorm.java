@@ -7,7 +7,8 @@ import java.nio.DoubleBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommBuffer;
@@ -15,7 +16,10 @@ import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.comm.DType;
+import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.ReduceOp;
+import org.yoloddp.torch.DeviceMoments;
+import org.yoloddp.torch.Devices;
 import org.yoloddp.torch.SharedBatchNorm;
 import org.yoloddp.torch.SharedBatchNorm.Moments;
 
@@ -46,9 +50,16 @@ public final class SyncBatchNorm implements AutoCloseable {
     private final @Nullable Communicator communicator;
     private final SharedBatchNorm shared = new SharedBatchNorm();
     private final List<String> layers = new ArrayList<>();
+    private final List<Layer> made = new ArrayList<>();
 
-    private SyncBatchNorm(Block block, @Nullable Communicator communicator) {
+    private final Function<MemoryDevice, Collectives> places;
+
+    private SyncBatchNorm(
+            Block block,
+            @Nullable Communicator communicator,
+            Function<MemoryDevice, Collectives> places) {
         this.communicator = communicator;
+        this.places = places;
         this.block = communicator == null ? block : BatchNormConversion.convert(block, this);
     }
 
@@ -76,12 +87,22 @@ public final class SyncBatchNorm implements AutoCloseable {
      * @throws CommunicationException if another rank failed, left, or did not come in time
      */
     public static SyncBatchNorm convert(Block block, Communicator communicator) {
+        return convert(block, communicator, Collectives::of);
+    }
+
+    /** Converts a block whose statistics are exchanged in a given way. */
+    static SyncBatchNorm convert(
+            Block block,
+            Communicator communicator,
+            BiFunction<Communicator, MemoryDevice, Collectives> places) {
         if (communicator.size() == 1) {
-            return new SyncBatchNorm(block, null);
+            return new SyncBatchNorm(block, null, device -> places.apply(communicator, device));
         }
-        Optional<Communicator> group =
-                communicator.split(GROUP, IntStream.range(0, communicator.size()).toArray());
-        return new SyncBatchNorm(block, group.orElseThrow());
+        Communicator group =
+                communicator
+                        .split(GROUP, IntStream.range(0, communicator.size()).toArray())
+                        .orElseThrow();
+        return new SyncBatchNorm(block, group, device -> places.apply(group, device));
     }
 
     /**
@@ -105,7 +126,9 @@ public final class SyncBatchNorm implements AutoCloseable {
     /** A new layer. */
     Layer layer(String path) {
         layers.add(path);
-        return new Layer(path);
+        Layer layer = new Layer(path);
+        made.add(layer);
+        return layer;
     }
 
     /**
@@ -129,6 +152,7 @@ public final class SyncBatchNorm implements AutoCloseable {
     @Override
     public void close() {
         shared.close();
+        made.forEach(Layer::close);
         if (communicator != null) {
             communicator.close();
         }
@@ -138,6 +162,7 @@ public final class SyncBatchNorm implements AutoCloseable {
     public final class Layer {
 
         private final String path;
+        private @Nullable DeviceStatistics device;
 
         private Layer(String path) {
             this.path = path;
@@ -167,12 +192,52 @@ public final class SyncBatchNorm implements AutoCloseable {
                 NDArray runningVar,
                 double momentum,
                 double eps) {
+            Collectives collectives = places.apply(Devices.memory(x));
+            if (collectives.onDevice()) {
+                return onDevice(
+                        collectives, x, gamma, beta, runningMean, runningVar, momentum, eps);
+            }
             Moments whole = Moments.combine(gather(path, SharedBatchNorm.moments(x)));
             if (whole.count() < 2) {
                 throw SyncBatchNormException.tooFewValues(path, whole.count());
             }
             SharedBatchNorm.updateRunning(runningMean, runningVar, whole, momentum);
             return shared.normalise(x, gamma, beta, whole, eps, sums -> add(path, sums));
+        }
+
+        private NDArray onDevice(
+                Collectives collectives,
+                NDArray x,
+                NDArray gamma,
+                NDArray beta,
+                NDArray runningMean,
+                NDArray runningVar,
+                double momentum,
+                double eps) {
+            int channels = Math.toIntExact(x.getShape().get(1));
+            DeviceStatistics statistics = device;
+            if (statistics == null || statistics.channels() != channels) {
+                close();
+                statistics = new DeviceStatistics(collectives, path, channels, x);
+                device = statistics;
+            }
+            NDArray whole = statistics.whole(x);
+            // With two values here there are two in all; else the host has to look.
+            if (x.size() < 2L * channels) {
+                long count = (long) whole.toDoubleArray()[0];
+                if (count < 2) {
+                    throw SyncBatchNormException.tooFewValues(path, count);
+                }
+            }
+            DeviceMoments.updateRunning(runningMean, runningVar, whole, momentum);
+            return shared.normalise(x, gamma, beta, whole, eps, statistics::add);
+        }
+
+        private void close() {
+            if (device != null) {
+                device.close();
+                device = null;
+            }
         }
     }
 

@@ -158,25 +158,82 @@ public final class SharedBatchNorm implements AutoCloseable {
             double eps,
             Consumer<double[]> sumOverParts) {
         Tensor in = Tensors.view(x);
-        Tensor scale = Tensors.view(gamma);
-        Tensor shift = Tensors.view(beta);
-        removeDone();
-        ScalarType type = scale.scalar_type().intern();
+        ScalarType type = Tensors.view(gamma).scalar_type().intern();
+        double[] scale = doubles(Tensors.view(gamma));
         try (Tensor mean = ofType(whole.mean(), type, in);
                 Tensor variance = ofType(whole.variance(), type, in)) {
-            if (!GradMode.isEnabled() || !in.requires_grad()) {
-                return Tensors.adopt(x, given(in, scale, shift, mean, variance, eps));
-            }
-            Layer layer = new Layer(in, doubles(scale), whole, eps, sumOverParts);
-            // Of handles made later backward runs the hooks first: those of gamma and beta, whose
-            // gradients are this part's sums, before that of the input, which needs them.
-            try (Tensor input = in.alias();
-                    Tensor g = handle(scale);
-                    Tensor b = handle(shift)) {
-                layer.watch(input, g, b);
-                layers.add(layer);
-                return Tensors.adopt(x, given(input, g, b, mean, variance, eps));
-            }
+            return normalise(
+                    x,
+                    gamma,
+                    beta,
+                    new Tensor[] {mean, variance},
+                    eps,
+                    new NormCoefficients.OfHost(scale, whole, eps, sumOverParts));
+        }
+    }
+
+    /**
+     * Normalises a part of a batch by the statistics of the whole, without waiting for the device
+     * that computes them, neither here nor in backward.
+     *
+     * @param x the part: images (N, C, H, W) in any layout or rows (N, C)
+     * @param gamma scale per channel
+     * @param beta shift per channel
+     * @param whole the statistics of the whole batch, see {@link DeviceMoments}; open until after
+     *     backward
+     * @param eps added to the variance
+     * @param sumOverParts called once in backward if a gradient of x is asked for, as for the other
+     *     method: adds up an array over all parts, in place
+     * @return an array like x
+     */
+    public NDArray normalise(
+            NDArray x,
+            NDArray gamma,
+            NDArray beta,
+            NDArray whole,
+            double eps,
+            Consumer<NDArray> sumOverParts) {
+        ScalarType type = Tensors.view(gamma).scalar_type().intern();
+        Tensor moments = Tensors.view(whole);
+        try (Tensor wideMean = DeviceMoments.mean(moments);
+                Tensor wideVariance = DeviceMoments.variance(moments);
+                Tensor mean = wideMean.to(type);
+                Tensor variance = wideVariance.to(type)) {
+            return normalise(
+                    x,
+                    gamma,
+                    beta,
+                    new Tensor[] {mean, variance},
+                    eps,
+                    new NormCoefficients.OfDevice(gamma, whole, eps, sumOverParts));
+        }
+    }
+
+    private NDArray normalise(
+            NDArray x,
+            NDArray gamma,
+            NDArray beta,
+            Tensor[] meanAndVariance,
+            double eps,
+            NormCoefficients coefficients) {
+        Tensor in = Tensors.view(x);
+        Tensor scale = Tensors.view(gamma);
+        Tensor shift = Tensors.view(beta);
+        Tensor mean = meanAndVariance[0];
+        Tensor variance = meanAndVariance[1];
+        removeDone();
+        if (!GradMode.isEnabled() || !in.requires_grad()) {
+            return Tensors.adopt(x, given(in, scale, shift, mean, variance, eps));
+        }
+        Layer layer = new Layer(in, coefficients);
+        // Of handles made later backward runs the hooks first: those of gamma and beta, whose
+        // gradients are this part's sums, before that of the input, which needs them.
+        try (Tensor input = in.alias();
+                Tensor g = handle(scale);
+                Tensor b = handle(shift)) {
+            layer.watch(input, g, b);
+            layers.add(layer);
+            return Tensors.adopt(x, given(input, g, b, mean, variance, eps));
         }
     }
 
@@ -230,7 +287,7 @@ public final class SharedBatchNorm implements AutoCloseable {
         release();
     }
 
-    private static double[] doubles(Tensor tensor) {
+    static double[] doubles(Tensor tensor) {
         double[] values = new double[Math.toIntExact(tensor.numel())];
         try (GradMode off = GradMode.disabled();
                 Tensor data = tensor.detach();
@@ -243,7 +300,7 @@ public final class SharedBatchNorm implements AutoCloseable {
     }
 
     /** A copy of numbers, where another tensor lives. */
-    private static Tensor ofType(double[] values, ScalarType type, Tensor like) {
+    static Tensor ofType(double[] values, ScalarType type, Tensor like) {
         try (GradMode off = GradMode.disabled();
                 TensorOptions options = new TensorOptions(ScalarType.Double);
                 DoublePointer memory = new DoublePointer(values);
@@ -258,26 +315,15 @@ public final class SharedBatchNorm implements AutoCloseable {
     private final class Layer implements AutoCloseable {
 
         private final Tensor x;
-        private final double[] gamma;
-        private final Moments whole;
-        private final double eps;
-        private final Consumer<double[]> sumOverParts;
+        private final NormCoefficients coefficients;
         private final Sum gammaSum = new Sum();
         private final Sum betaSum = new Sum();
         private final InputHook inputHook = new InputHook(this);
         private volatile boolean done;
 
-        Layer(
-                Tensor x,
-                double[] gamma,
-                Moments whole,
-                double eps,
-                Consumer<double[]> sumOverParts) {
+        Layer(Tensor x, NormCoefficients coefficients) {
             this.x = x.detach();
-            this.gamma = gamma;
-            this.whole = whole;
-            this.eps = eps;
-            this.sumOverParts = sumOverParts;
+            this.coefficients = coefficients;
         }
 
         void watch(Tensor input, Tensor g, Tensor b) {
@@ -288,27 +334,21 @@ public final class SharedBatchNorm implements AutoCloseable {
 
         /** Adds what the statistics contribute to a gradient that took them for constants. */
         private Tensor correct(Tensor gradient) {
-            int channels = gamma.length;
-            double[] sums = new double[2 * channels];
-            System.arraycopy(betaSum.take(), 0, sums, 0, channels);
-            System.arraycopy(gammaSum.take(), 0, sums, channels, channels);
-            sumOverParts.accept(sums);
-            double[] slope = new double[channels];
-            double[] offset = new double[channels];
-            for (int c = 0; c < channels; c++) {
-                double invstd = 1 / Math.sqrt(whole.variance()[c] + eps);
-                double factor = -gamma[c] * invstd / whole.count();
-                slope[c] = factor * invstd * sums[channels + c];
-                offset[c] = factor * sums[c] - slope[c] * whole.mean()[c];
-            }
             long[] shape = new long[Math.toIntExact(x.dim())];
             Arrays.fill(shape, 1);
-            shape[1] = channels;
+            shape[1] = x.size(1);
             ScalarType wide =
                     x.element_size() == Double.BYTES ? ScalarType.Double : ScalarType.Float;
-            try (GradMode off = GradMode.disabled();
-                    Tensor slopes = ofType(slope, wide, x);
-                    Tensor offsets = ofType(offset, wide, x);
+            try (GradMode off = GradMode.disabled()) {
+                Tensor[] both = coefficients.of(betaSum.take(), gammaSum.take(), wide);
+                return corrected(gradient, both[0], both[1], wide, shape);
+            }
+        }
+
+        private Tensor corrected(
+                Tensor gradient, Tensor slope, Tensor offset, ScalarType wide, long[] shape) {
+            try (Tensor slopes = slope;
+                    Tensor offsets = offset;
                     Tensor slopeOfChannel = slopes.reshape(shape);
                     Tensor offsetOfChannel = offsets.reshape(shape);
                     Tensor values = x.to(wide);
@@ -330,12 +370,17 @@ public final class SharedBatchNorm implements AutoCloseable {
     /** Keeps the gradient of beta or gamma. */
     private final class Sum extends VoidTensorHook {
 
-        private double @Nullable [] values;
+        private @Nullable Tensor values;
 
         @Override
         public void call(TensorBase gradient) {
-            try (Tensor tensor = new Tensor(gradient)) {
-                values = doubles(tensor);
+            try (GradMode off = GradMode.disabled();
+                    Tensor tensor = new Tensor(gradient);
+                    Tensor data = tensor.detach();
+                    Tensor wide = data.to(ScalarType.Double)) {
+                drop();
+                // Autograd may add to the gradient itself.
+                values = wide.clone();
             } catch (Throwable t) {
                 fail(t);
             } finally {
@@ -343,7 +388,20 @@ public final class SharedBatchNorm implements AutoCloseable {
             }
         }
 
-        double[] take() {
+        private void drop() {
+            if (values != null) {
+                values.close();
+                values = null;
+            }
+        }
+
+        @Override
+        public void close() {
+            drop();
+            super.close();
+        }
+
+        Tensor take() {
             if (values == null) {
                 throw new IllegalStateException(
                         "libtorch has computed the gradient of a batch norm's input before those of"

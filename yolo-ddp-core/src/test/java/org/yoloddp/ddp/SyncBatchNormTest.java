@@ -10,18 +10,25 @@ import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import ai.djl.nn.norm.BatchNorm;
 import ai.djl.training.ParameterStore;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.RankFailedException;
+import org.yoloddp.comm.RoutingCommunicator;
+import org.yoloddp.comm.TestDevice;
+import org.yoloddp.comm.inprocess.InProcessCommunicator;
 import org.yoloddp.torch.Autograd;
 import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.GradientViews;
@@ -96,6 +103,35 @@ class SyncBatchNormTest {
         }
         if (frozen) {
             assertThat(whole.gamma()).isEmpty();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "2, true, true, false",
+        "2, false, false, false",
+        "3, false, false, true",
+        "4, true, true, true"
+    })
+    void computesAsWithTheWholeBatchOnADeviceWithoutAWaitOfTheHost(
+            int ranks, boolean images, boolean channelsLast, boolean frozen) throws Exception {
+        int[][] counts = {{}, {}, {2, 5}, {3, 2, 4}, {2, 0, 1, 3}};
+        Case given = new Case(counts[ranks], images, channelsLast, frozen, false);
+        List<Communicator> devices = InProcessCommunicator.group(ranks, Duration.ofSeconds(30));
+        List<TestDevice> used = IntStream.range(0, ranks).mapToObj(TestDevice::new).toList();
+        List<Got> parts =
+                Ranks.run(
+                        ranks,
+                        c -> partOnDevice(c, devices, used, given, SyncBatchNormTest::elsewhere));
+
+        assertEqual(parts, alone(given), EQUAL);
+        for (Got part : parts) {
+            assertThat(part.mean()).isEqualTo(parts.get(0).mean());
+            assertThat(part.variance()).isEqualTo(parts.get(0).variance());
+        }
+        for (TestDevice device : used) {
+            assertThat(device.count(TestDevice.Use.ORDER)).isEqualTo(2);
+            assertThat(device.count(TestDevice.Use.AWAIT)).isZero();
         }
     }
 
@@ -193,7 +229,7 @@ class SyncBatchNormTest {
     }
 
     private static Got alone(Case given) throws Exception {
-        return run(given, 0, given.total(), null, Autograd::backward);
+        return run(given, 0, given.total(), null, Collectives::of, Autograd::backward);
     }
 
     private static Got part(
@@ -204,11 +240,43 @@ class SyncBatchNormTest {
             from += given.counts()[r];
         }
         int count = given.counts()[communicator.rank()];
-        return run(given, from, count, convert ? communicator : null, backward);
+        return run(given, from, count, convert ? communicator : null, Collectives::of, backward);
+    }
+
+    /** The same on a device whose results are there for who is ordered behind them only. */
+    private static Got partOnDevice(
+            Communicator host,
+            List<Communicator> devices,
+            List<TestDevice> used,
+            Case given,
+            Backward backward)
+            throws Exception {
+        int from = 0;
+        for (int r = 0; r < host.rank(); r++) {
+            from += given.counts()[r];
+        }
+        TestDevice device = used.get(host.rank());
+        try (Communicator both =
+                RoutingCommunicator.of(host, device.communicator(devices.get(host.rank())))) {
+            return run(
+                    given,
+                    from,
+                    given.counts()[host.rank()],
+                    both,
+                    (group, memory) ->
+                            new Collectives(
+                                    group, device.memory(), MemoryDevice.HOST, device::current),
+                    backward);
+        }
     }
 
     private static Got run(
-            Case given, int from, int count, Communicator communicator, Backward backward)
+            Case given,
+            int from,
+            int count,
+            Communicator communicator,
+            BiFunction<Communicator, MemoryDevice, Collectives> places,
+            Backward backward)
             throws Exception {
         BatchNorm norm = BatchNorm.builder().optMomentum(.7f).optEpsilon(1e-3f).build();
         try (NDManager manager = NDManager.newBaseManager();
@@ -219,7 +287,7 @@ class SyncBatchNormTest {
             norm.initialize(manager, DataType.FLOAT32, new Shape(1).addAll(given.each()));
             List<String> before = norm.getParameters().keys();
             SyncBatchNorm sync =
-                    communicator == null ? null : SyncBatchNorm.convert(norm, communicator);
+                    communicator == null ? null : SyncBatchNorm.convert(norm, communicator, places);
             ai.djl.nn.Block block = sync == null ? norm : sync.block();
             StateDict state = StateDict.of(block);
             assertThat(block.getParameters().keys()).isEqualTo(before);
