@@ -245,13 +245,14 @@ final class ProcessWorld {
     }
 
     /** What all ranks must have in common before anything is exchanged. */
-    private static Map<String, String> facts(TrainingSettings settings, String device) {
+    private Map<String, String> facts(TrainingSettings settings, String device) {
         NativeReport versions = TorchRuntime.versions();
         Map<String, String> facts = new LinkedHashMap<>();
         facts.put("libtorch", Objects.requireNonNullElse(versions.libtorchVersion(), "unknown"));
         facts.put("DJL", versions.djlVersion());
         facts.put("byte order", ByteOrder.nativeOrder().toString());
         facts.put("device", device);
+        facts.put("communicator", environment.getOrDefault(COMMUNICATOR, "the device's"));
         facts.putAll(RunFacts.of(settings));
         return facts;
     }

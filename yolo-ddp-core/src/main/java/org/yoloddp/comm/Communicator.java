@@ -55,7 +55,9 @@ public interface Communicator extends AutoCloseable {
 
     /**
      * Allocates zeroed memory of a device that this communicator can exchange without copying. The
-     * zeros are there for every stream from the moment that this returns.
+     * zeros are there for every stream from the moment that this returns. It may wait for the
+     * device, so nothing is allocated within a step. The buffer may be closed while work that was
+     * submitted before, to this communicator or to any stream of the device, still uses the memory.
      *
      * @param dtype the element type
      * @param count the number of elements

@@ -36,11 +36,16 @@ final class DeviceBatches implements BatchStream {
     private static final int AHEAD = 2;
 
     private final BatchStream source;
+    private final MemoryDevice device;
     private final BatchPlan plan;
     private final Supplier<ComputeStream> stream;
     private final NDManager manager;
     private final ExecutorService thread;
     private final Deque<Future<Brought>> ahead = new ArrayDeque<>();
+
+    /** The thread's: whether it has its stream. */
+    private boolean begun;
+
     private int submitted;
     private int given;
     private boolean closed;
@@ -59,6 +64,7 @@ final class DeviceBatches implements BatchStream {
             MemoryDevice device,
             Supplier<ComputeStream> stream) {
         this.source = source;
+        this.device = device;
         this.plan = plan;
         this.stream = stream;
         // Not of the rank's own family: a thread that is left behind may still write there.
@@ -68,10 +74,7 @@ final class DeviceBatches implements BatchStream {
                         task -> {
                             Thread made =
                                     new Thread(
-                                            () -> {
-                                                SideStream.begin(device);
-                                                task.run();
-                                            },
+                                            task,
                                             "yolo-ddp-batches-to-device-" + plan.rank().rank());
                             made.setDaemon(true);
                             return made;
@@ -95,6 +98,10 @@ final class DeviceBatches implements BatchStream {
     }
 
     private Brought bring() {
+        if (!begun) {
+            SideStream.begin(device);
+            begun = true;
+        }
         TrainingBatch batch = source.next(manager);
         TrainingBatch there =
                 new TrainingBatch(onDevice(batch.data()), onDevice(batch.labels()), batch.size());
