@@ -214,6 +214,33 @@ public final class TorchOps {
     }
 
     /**
+     * Multiplies by a number. DJL's own makes an array of the number, for which a GPU is waited
+     * for.
+     *
+     * @param x any floating array
+     * @param factor a number, rounded to the type of x
+     * @return an array like x
+     */
+    public static NDArray times(NDArray x, double factor) {
+        try (Scalar scalar = new Scalar(factor)) {
+            return Tensors.adopt(x, Tensors.view(x).mul(scalar));
+        }
+    }
+
+    /**
+     * Adds a number. DJL's own makes an array of the number, for which a GPU is waited for.
+     *
+     * @param x any floating array
+     * @param number a number, rounded to the type of x
+     * @return an array like x
+     */
+    public static NDArray plus(NDArray x, double number) {
+        try (Scalar scalar = new Scalar(number)) {
+            return Tensors.adopt(x, Tensors.view(x).add(scalar));
+        }
+    }
+
+    /**
      * Zeroes each element with a probability and scales the others up, by a generator of its own.
      *
      * @param x any floating array

@@ -55,7 +55,7 @@ final class LevelLoss {
         NDList parts = taken.split(new long[] {cells}, 0);
         NDList picked = parts.get(1).reshape(n, width).split(new long[] {2, 4, 5}, 1);
         NDArray iou = iou(picked.get(0), picked.get(1), grid, level);
-        box = iou.neg().add(1).mean();
+        box = TorchOps.plus(iou.neg(), 1).mean();
         float[] values = iou.toFloatArray();
         for (int i = 0; i < n; i++) {
             ious[cell(i)] = Math.max(values[i], 0);
@@ -122,8 +122,10 @@ final class LevelLoss {
         }
         Shape pairs = new Shape(n, 2);
         return CompleteIou.of(
-                TorchOps.sigmoid(centre).mul(2).sub(0.5),
-                TorchOps.sigmoid(size).mul(2).square().mul(manager.create(priors, pairs)),
+                TorchOps.plus(TorchOps.times(TorchOps.sigmoid(centre), 2), -.5),
+                TorchOps.times(TorchOps.sigmoid(size), 2)
+                        .square()
+                        .mul(manager.create(priors, pairs)),
                 manager.create(centres, pairs),
                 manager.create(sizes, pairs));
     }

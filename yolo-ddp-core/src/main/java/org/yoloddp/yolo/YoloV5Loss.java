@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.yoloddp.torch.TorchOps;
 import org.yoloddp.train.LossValue;
 import org.yoloddp.train.TrainingLoss;
 
@@ -68,19 +69,22 @@ public final class YoloV5Loss implements TrainingLoss {
         for (int level = 0; level < predictions.size(); level++) {
             LevelLoss loss = new LevelLoss(settings, grid, level, predictions.get(level), targets);
             box = sum(box, loss.box());
-            objectness = sum(objectness, loss.objectness().mul(balance[level]));
+            objectness = sum(objectness, TorchOps.times(loss.objectness(), balance[level]));
             classes = sum(classes, loss.classes());
         }
         NDArray zero = predictions.head().getManager().create(0f);
         NDArray weighted =
                 NDArrays.stack(
                         new NDList(
-                                (box == null ? zero : box.mul((float) settings.box())).reshape(1),
-                                objectness.mul((float) settings.obj()).reshape(1),
-                                (classes == null ? zero : classes.mul((float) settings.cls()))
+                                (box == null ? zero : TorchOps.times(box, (float) settings.box()))
+                                        .reshape(1),
+                                TorchOps.times(objectness, (float) settings.obj()).reshape(1),
+                                (classes == null
+                                                ? zero
+                                                : TorchOps.times(classes, (float) settings.cls()))
                                         .reshape(1)));
         long images = predictions.head().getShape().get(0);
-        NDArray total = weighted.sum().mul(images * worldSize);
+        NDArray total = TorchOps.times(weighted.sum(), images * worldSize);
         return new LossValue(total, weighted.stopGradient().reshape(TERMS.size()));
     }
 
