@@ -27,6 +27,9 @@ public final class World {
 
     private static final Logger LOG = LoggerFactory.getLogger(World.class);
 
+    /** Instead of a number of threads: the only process of a job, on one device. */
+    private static final int ALONE = -1;
+
     /** The ranks of this JVM, 0 for one per device; not used with processes. */
     private final int threads;
 
@@ -117,8 +120,12 @@ public final class World {
     static World fromEnvironment(Map<String, String> environment) {
         Detection found = ClusterEnvironments.find(environment);
         LOG.info("{}", found.describe());
-        if (found.place().map(ProcessPlace::worldSize).orElse(1) == 1) {
+        if (found.isPlain()) {
             return local();
+        }
+        if (found.place().map(ProcessPlace::worldSize).orElse(1) == 1) {
+            // Whoever has started one rank wants one, however many GPUs there are.
+            return new World(ALONE, DeviceChoice.automatic(), null);
         }
         return new World(0, DeviceChoice.automatic(), new ProcessWorld(environment, found));
     }
@@ -159,6 +166,9 @@ public final class World {
 
     private List<Device> plan() {
         DevicePlan plan = DevicePlan.ofThisMachine();
+        if (threads == ALONE) {
+            return List.of(plan.process(choice, 0, 1));
+        }
         return threads > 0 ? plan.threads(choice, threads) : plan.local(choice);
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import ai.djl.Device;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -83,6 +84,20 @@ class DeviceChoiceTest {
         // Two processes may share a GPU, if the communicator lets them.
         assertThat(new DevicePlan(1).process(DeviceChoice.gpus(0, 0), 1, 2))
                 .isEqualTo(Device.gpu(0));
+    }
+
+    @Test
+    void theOnlyProcessOfAJobIsOneRank() {
+        Map<String, String> launched = Map.of("RANK", "0", "WORLD_SIZE", "1", "LOCAL_RANK", "0");
+        assertThat(World.fromEnvironment(launched).size()).isEqualTo(1);
+        assertThatThrownBy(
+                        () ->
+                                World.fromEnvironment(launched)
+                                        .withDevices(DeviceChoice.gpus(2, 3))
+                                        .size())
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessageStartingWith("GPU 2 is asked for, but libtorch sees none");
+        assertThat(World.fromEnvironment(Map.of()).size()).isEqualTo(1);
     }
 
     @Test

@@ -34,6 +34,15 @@ public record Detection(String environment, String reason, Optional<ProcessPlace
     }
 
     /**
+     * Tells whether nobody has started this process as a rank of something.
+     *
+     * @return true if no variable of a launcher or cluster is set
+     */
+    public boolean isPlain() {
+        return environment.equals(PlainEnvironment.NAME);
+    }
+
+    /**
      * Describes it for a log.
      *
      * @return such as {@code SLURM (SLURM_PROCID is 3): rank 3 of 8, ...}

@@ -5,12 +5,14 @@ import java.util.Map;
 /** A process that nobody has told anything: one rank. */
 public final class PlainEnvironment implements ClusterEnvironment {
 
+    static final String NAME = "plain";
+
     /** Creates it. */
     public PlainEnvironment() {}
 
     @Override
     public String name() {
-        return "plain";
+        return NAME;
     }
 
     @Override
