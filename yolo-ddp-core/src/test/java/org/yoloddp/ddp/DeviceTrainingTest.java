@@ -27,6 +27,7 @@ import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.ForwardingCommunicator;
 import org.yoloddp.comm.MemoryDevice;
+import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.comm.RoutingCommunicator;
 import org.yoloddp.comm.TestDevice;
 import org.yoloddp.comm.TestDevice.Use;
@@ -174,6 +175,39 @@ class DeviceTrainingTest {
         assertThat(flags.get(0))
                 .isEqualTo(flags.get(1))
                 .containsExactly(StepFlags.NONE, new StepFlags(false, true, true), StepFlags.NONE);
+    }
+
+    @Test
+    void aRankThatFailsEndsTheOthersInTheSameStep() throws Exception {
+        List<Communicator> devices = InProcessCommunicator.group(RANKS, Duration.ofSeconds(60));
+        IllegalStateException cause = new IllegalStateException("on purpose");
+        List<Ranks.Outcome<Integer>> ends =
+                Ranks.outcomes(
+                        RANKS,
+                        c -> {
+                            TestDevice device = new TestDevice(c.rank());
+                            try (Communicator both = routing(c, device, devices);
+                                    MiniLoop loop = loop(on(device, both), Mode.OVERLAP)) {
+                                int done = 0;
+                                try {
+                                    for (; done < 4; done++) {
+                                        if (done == 2 && c.rank() == 1) {
+                                            throw cause;
+                                        }
+                                        loop.step(done, 2, StepFlags.NONE);
+                                    }
+                                } catch (RuntimeException e) {
+                                    both.abort(e);
+                                    assertThat(done).isEqualTo(2);
+                                    throw e;
+                                }
+                                return done;
+                            }
+                        });
+        assertThat(ends.get(1).failure()).isSameAs(cause);
+        assertThat(ends.get(0).failure())
+                .isInstanceOf(RankFailedException.class)
+                .hasRootCause(cause);
     }
 
     private static Communicator routing(
