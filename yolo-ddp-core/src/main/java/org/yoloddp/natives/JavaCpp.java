@@ -3,8 +3,11 @@ package org.yoloddp.natives;
 import java.io.File;
 import java.io.IOException;
 import java.lang.reflect.Field;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Map;
+import java.util.Properties;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
@@ -43,9 +46,51 @@ final class JavaCpp {
             properties.set(
                     LIBRARY_PATH,
                     old.isEmpty() ? folder.toString() : folder + File.pathSeparator + old);
-            try (OtherLibtorch other = new OtherLibtorch(folder)) {
+            try (OtherCache cache = OtherCache.ofLibtorch(folder)) {
                 return load(type);
             }
+        }
+    }
+
+    /**
+     * Loads bindings whose dependencies are open already. The Loader looks for each of these again,
+     * at places where another one may be (a CUDA toolkit's): so it is shown links to the open ones,
+     * in a folder that it searches first. It copies the links beside its own library, from where
+     * the system's linker takes what is open under another name.
+     */
+    static void loadOver(
+            String cache, Map<String, DynamicLibrary> libraries, Class<?>... bindings) {
+        try (PropertyScope properties = new PropertyScope();
+                OtherCache other = OtherCache.of(cache)) {
+            properties.setDefault(MAX_PHYSICAL_BYTES, "0");
+            Path links = other.folder.toPath().resolve("links");
+            for (Map.Entry<String, DynamicLibrary> library : libraries.entrySet()) {
+                link(links.resolve(library.getKey()), library.getValue().file());
+            }
+            Properties platform = Loader.loadProperties(Loader.getPlatform(), null);
+            platform.setProperty("platform.linkpath", links.toString());
+            for (Class<?> binding : bindings) {
+                Loader.load(binding, platform, false);
+            }
+        } catch (UnsatisfiedLinkError | NoClassDefFoundError | ExceptionInInitializerError e) {
+            throw Failures.explain(cache, e);
+        }
+    }
+
+    /** Other processes may do the same at the same time. */
+    private static void link(Path link, Path file) {
+        try {
+            Files.createDirectories(link.getParent());
+            if (!Files.isSymbolicLink(link) || !Files.readSymbolicLink(link).equals(file)) {
+                Path fresh =
+                        link.resolveSibling(
+                                link.getFileName() + "." + ProcessHandle.current().pid());
+                Files.deleteIfExists(fresh);
+                Files.createSymbolicLink(fresh, file);
+                Files.move(fresh, link, StandardCopyOption.ATOMIC_MOVE);
+            }
+        } catch (IOException e) {
+            throw NativeLibraryException.noLinks(link.getParent(), e);
         }
     }
 
@@ -85,30 +130,45 @@ final class JavaCpp {
      * <p>In its cache the Loader replaces its own libtorch by links to the other one, under the
      * feet of processes that use it. So the cache is another one meanwhile.
      */
-    private static final class OtherLibtorch implements AutoCloseable {
+    private static final class OtherCache implements AutoCloseable {
 
+        final File folder;
         private final Field pathsFirst;
         private final Field cacheDir;
         private final boolean pathsFirstBefore;
         private final File cacheDirBefore;
 
-        OtherLibtorch(Path folder) {
+        private OtherCache(String name, boolean paths)
+                throws ReflectiveOperationException, IOException {
+            cacheDirBefore = Loader.getCacheDir();
+            pathsFirst = accessible("pathsFirst");
+            cacheDir = accessible("cacheDir");
+            pathsFirstBefore = pathsFirst.getBoolean(null);
+            pathsFirst.setBoolean(null, paths);
+            folder = new File(cacheDirBefore, name);
+            if (folder.isDirectory() || folder.mkdirs()) {
+                cacheDir.set(null, folder);
+            }
+        }
+
+        static OtherCache ofLibtorch(Path folder) {
+            String name = "libtorch-" + Integer.toHexString(folder.toString().hashCode());
             try {
-                cacheDirBefore = Loader.getCacheDir();
-                pathsFirst = accessible("pathsFirst");
-                cacheDir = accessible("cacheDir");
-                pathsFirstBefore = pathsFirst.getBoolean(null);
-                pathsFirst.setBoolean(null, true);
-                String name = "libtorch-" + Integer.toHexString(folder.toString().hashCode());
-                File other = new File(cacheDirBefore, name);
-                if (other.isDirectory() || other.mkdirs()) {
-                    cacheDir.set(null, other);
-                }
-                if (!pathsFirst.getBoolean(null)) {
+                OtherCache cache = new OtherCache(name, true);
+                if (!cache.pathsFirst.getBoolean(null)) {
                     throw NativeLibraryException.pathsNotFirst(folder);
                 }
+                return cache;
             } catch (ReflectiveOperationException | IOException | RuntimeException e) {
                 throw NativeLibraryException.pathsNotFirst(folder);
+            }
+        }
+
+        static OtherCache of(String name) {
+            try {
+                return new OtherCache(name, false);
+            } catch (ReflectiveOperationException | IOException | RuntimeException e) {
+                throw Failures.explain(name, e);
             }
         }
 

@@ -10,7 +10,13 @@ public class NativeLibraryException extends YoloDdpException {
 
     private static final long serialVersionUID = 1L;
 
-    NativeLibraryException(String message, @Nullable Throwable cause) {
+    /**
+     * Creates an exception; for modules that load natives of their own.
+     *
+     * @param message what is wrong, where, and what to do
+     * @param cause what led to it, or null
+     */
+    protected NativeLibraryException(String message, @Nullable Throwable cause) {
         super(message, cause);
     }
 
@@ -130,6 +136,26 @@ public class NativeLibraryException extends YoloDdpException {
     static NativeLibraryException failed(String what, @Nullable Throwable cause) {
         return new NativeLibraryException(
                 what + " could not be loaded: " + (cause == null ? "unknown reason" : cause),
+                cause);
+    }
+
+    static NativeLibraryException unopened(String reason) {
+        return new NativeLibraryException(reason, null);
+    }
+
+    static NativeLibraryException missingFunction(Path file, String function) {
+        return new NativeLibraryException(
+                file + " has no function " + function + "; use a complete library", null);
+    }
+
+    static NativeLibraryException noLinks(Path folder, Throwable cause) {
+        return new NativeLibraryException(
+                "links to native libraries cannot be made in "
+                        + folder
+                        + ": "
+                        + cause
+                        + "; give a folder that can be written by"
+                        + " -Dorg.bytedeco.javacpp.cachedir=FOLDER",
                 cause);
     }
 

@@ -1,0 +1,116 @@
+package org.yoloddp.nccl;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Assumptions;
+
+/**
+ * Libraries with the functions of the driver, CUDA's runtime and NCCL, which do nothing but answer
+ * how a test needs it. They are compiled by gcc, and named so that nobody takes them for the
+ * originals.
+ */
+final class NativeStubs {
+
+    private final Path folder;
+
+    NativeStubs(Path folder) {
+        this.folder = folder;
+    }
+
+    /** Skips a test where there is no compiler. */
+    static void assumeGcc() {
+        Assumptions.assumeTrue(
+                runs("gcc", "--version"), "gcc is not here, which compiles stubs of the libraries");
+    }
+
+    private static boolean runs(String... command) {
+        try {
+            Process process =
+                    new ProcessBuilder(command)
+                            .redirectErrorStream(true)
+                            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                            .start();
+            return process.waitFor(60, TimeUnit.SECONDS) && process.exitValue() == 0;
+        } catch (IOException e) {
+            return false;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    /** A driver without a function, as the real one looks to who only links against it. */
+    Path driver() throws Exception {
+        return compile("libcuda.so.1", "int yoloddp_stub_of_the_driver;\n", false);
+    }
+
+    /** A runtime that counts devices. */
+    Path cudart(String soname, int version, int code, int devices, CudaFunction... without)
+            throws Exception {
+        StringBuilder source = new StringBuilder("/* stub of a test, not CUDA */\n");
+        for (CudaFunction function : CudaFunction.values()) {
+            if (List.of(without).contains(function)) {
+                continue;
+            }
+            source.append(
+                    switch (function) {
+                        case RUNTIME_GET_VERSION, DRIVER_GET_VERSION ->
+                                asks(function.symbol(), version, 0);
+                        case GET_DEVICE_COUNT -> asks(function.symbol(), devices, code);
+                        case GET_ERROR_NAME, GET_ERROR_STRING ->
+                                "const char *"
+                                        + function.symbol()
+                                        + "(int e) { return \"stub error\"; }\n";
+                        default -> "int " + function.symbol() + "(void) { return 999; }\n";
+                    });
+        }
+        return compile(soname, source.toString(), true);
+    }
+
+    /** An NCCL that knows its version, and lacks some functions. */
+    Path nccl(int version, NcclFunction... without) throws Exception {
+        StringBuilder source = new StringBuilder("/* stub of a test, not NCCL */\n");
+        for (NcclFunction function : NcclFunction.values()) {
+            if (function.since() > version || List.of(without).contains(function)) {
+                continue;
+            }
+            source.append(
+                    switch (function) {
+                        case GET_VERSION -> asks(function.symbol(), version, 0);
+                        case GET_ERROR_STRING ->
+                                "const char *ncclGetErrorString(int e) { return \"stub error\"; }\n";
+                        case GET_LAST_ERROR ->
+                                "const char *ncclGetLastError(void *c) { return \"the stub's last words\"; }\n";
+                        default -> "int " + function.symbol() + "(void) { return 3; }\n";
+                    });
+        }
+        return compile("libnccl.so.2", source.toString(), false);
+    }
+
+    private static String asks(String function, int value, int code) {
+        return "int " + function + "(int *v) { *v = " + value + "; return " + code + "; }\n";
+    }
+
+    /** CUDA's runtime has its name as the version of its functions, and is linked against so. */
+    private Path compile(String soname, String source, boolean versions) throws Exception {
+        Path c = folder.resolve(soname + ".c");
+        Path library = folder.resolve(soname);
+        Files.writeString(c, source);
+        List<String> command =
+                new ArrayList<>(List.of("gcc", "-shared", "-fPIC", "-w", "-Wl,-soname," + soname));
+        if (versions) {
+            Path script = folder.resolve(soname + ".map");
+            Files.writeString(script, soname + " { global: *; };\n");
+            command.add("-Wl,--version-script=" + script);
+        }
+        command.addAll(List.of("-o", library.toString(), c.toString()));
+        assertThat(runs(command.toArray(new String[0]))).as("%s", command).isTrue();
+        return library;
+    }
+}
