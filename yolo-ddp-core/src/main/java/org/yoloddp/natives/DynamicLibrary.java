@@ -50,11 +50,16 @@ public final class DynamicLibrary {
      */
     public static DynamicLibrary open(String name) {
         NativeLibrary libc = NativeLibrary.getInstance("c");
+        Function dlopen = libc.getFunction("dlopen");
         Function dlerror = libc.getFunction("dlerror");
-        Pointer handle =
-                (Pointer)
-                        libc.getFunction("dlopen")
-                                .invoke(Pointer.class, new Object[] {name, RTLD_LAZY});
+        Object[] arguments = {name, RTLD_LAZY};
+        Pointer handle = (Pointer) dlopen.invoke(Pointer.class, arguments);
+        if (handle == null) {
+            // The first time the JVM may link JNA's methods after the call, and looks for them by
+            // the same linker, which forgets its words then. The second time they are linked.
+            dlerror.invokeString(new Object[0], false);
+            handle = (Pointer) dlopen.invoke(Pointer.class, arguments);
+        }
         if (handle == null) {
             throw NativeLibraryException.unopened(dlerror.invokeString(new Object[0], false));
         }
