@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -145,7 +146,10 @@ public final class TcpProvider implements CommunicatorProvider {
                 throw e;
             }
             if (rank == 0) {
-                LOG.info("{} ranks:  {}", context.size(), describe(world));
+                LOG.info(
+                        "{} ranks: {}; those within brackets share memory, others use sockets",
+                        context.size(),
+                        describe(world));
             }
             return communicator;
         }
@@ -168,11 +172,12 @@ public final class TcpProvider implements CommunicatorProvider {
             return hosts;
         }
 
+        /** Groups the ranks by the memory they share. */
         private String describe(Session.World world) {
-            long sharing =
-                    IntStream.of(world.hosts()).filter(h -> h < context.size()).distinct().count();
-            long alone = IntStream.of(world.hosts()).filter(h -> h >= context.size()).count();
-            return sharing + " hosts with shared memory, and " + alone + " alone on theirs";
+            return IntStream.range(0, world.size())
+                    .mapToObj(r -> Arrays.toString(world.sharing(r)))
+                    .distinct()
+                    .collect(Collectors.joining(" "));
         }
 
         /** Connects to where failures are decided, if the store is served there. */
