@@ -149,6 +149,20 @@ final class Board {
         words.set(rank(rank) + HEAD, head(rank) + 1);
     }
 
+    /**
+     * Tells whether two ranks are still at these calls, and so neither was on its way. Asked under
+     * the lock: whoever ends an operation moves one head after the other, and may be held up in
+     * between.
+     */
+    boolean areAt(int rank, long head, int other, long otherHead) {
+        lock(rank);
+        try {
+            return head(rank) == head && head(other) == otherHead;
+        } finally {
+            unlock(rank);
+        }
+    }
+
     /** Says that a rank works on operations, before it looks whether the group has failed. */
     void setActive(int rank, boolean active) {
         words.setVolatile(rank(rank) + ACTIVE, active ? 1 : 0);

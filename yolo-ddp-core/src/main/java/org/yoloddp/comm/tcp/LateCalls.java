@@ -176,8 +176,7 @@ final class LateCalls {
         Map<Integer, Fingerprint> calls = new HashMap<>();
         calls.put(group.worldRanks[group.rank], entry.call);
         calls.put(group.worldRanks[rank], call(rank, head));
-        // Both are still where they were, so neither was on its way.
-        if (board.head(rank) == head && board.head(group.rank) == entry.index) {
+        if (board.areAt(group.rank, entry.index, rank, head)) {
             group.fail(
                     CollectiveMismatchException.of(
                             group.name, entry.call.sequence(), calls, List.of()));
