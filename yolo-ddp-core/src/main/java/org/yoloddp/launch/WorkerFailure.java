@@ -50,11 +50,19 @@ public record WorkerFailure(
                 + host
                 + ") "
                 + end()
-                + (cause.isEmpty() ? "" : "; last error line: " + cause)
+                + (cause.isEmpty() ? "" : (isLost() ? "; " : "; last error line: ") + cause)
                 + (logFile == null ? "" : "; log file: " + logFile);
     }
 
+    /** Nobody has seen how it ended. */
+    private boolean isLost() {
+        return exitCode < 0 && pid < 0;
+    }
+
     private String end() {
+        if (isLost()) {
+            return "is lost with its node";
+        }
         if (exitCode < 0) {
             return "was stopped, since it no longer took part";
         }

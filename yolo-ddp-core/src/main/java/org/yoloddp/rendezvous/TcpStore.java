@@ -277,7 +277,7 @@ public final class TcpStore implements Store, AutoCloseable {
             Answer answer = await(future, millis + GRACE_MILLIS);
             if (answer == null) {
                 link.send(new MessageWriter().int8(Protocol.CANCEL).int64(id).int64(0));
-                throw StoreTimeoutException.of(keys, deadline);
+                throw StoreTimeoutException.unanswered(keys, server().describe(), deadline);
             }
             return checked(answer, keys, deadline);
         } finally {

@@ -182,7 +182,7 @@ class LeaderTest {
         assertThat(end.outcome()).isEqualTo(Outcome.FAILED);
         assertThat(end.failures().get(0).describe())
                 .isEqualTo(
-                        "rank 2 (on h1) was stopped, since it no longer took part; last error line:"
+                        "rank 2 (on h1) is lost with its node;"
                                 + " the launcher of node 1 has not been heard of for 10 s");
     }
 

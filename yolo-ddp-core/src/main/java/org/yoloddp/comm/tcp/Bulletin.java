@@ -47,8 +47,19 @@ final class Bulletin implements AutoCloseable {
         return "tcp/failure/" + group;
     }
 
+    /**
+     * Tells whether the ranks end anyway, told by the failure channel. The store may be out of
+     * reach then, and each call to it would only take until its deadline.
+     */
+    private boolean isOver() {
+        return session.decision().isPresent();
+    }
+
     /** Posts a failure, unless there is one; returns the one that holds. */
     byte[] fail(String group, byte[] record) {
+        if (isOver()) {
+            return record;
+        }
         try {
             if (store.compareAndSet(failureKey(group), null, record, CALL)) {
                 post(new Note(false, group, 0));
@@ -75,6 +86,9 @@ final class Bulletin implements AutoCloseable {
 
     /** Says where a rank is in a group that it leaves. */
     void leave(String group, int rank, Answer last) {
+        if (isOver()) {
+            return;
+        }
         try {
             store.set("tcp/left/" + group + "/" + rank, last.bytes(), CALL);
         } catch (YoloDdpException e) {
@@ -98,6 +112,9 @@ final class Bulletin implements AutoCloseable {
     /** Asks ranks of other hosts where they are in a group; who does not answer is left out. */
     Map<Integer, Answer> ask(String group, Iterable<Integer> ranks) {
         Map<Integer, Answer> answers = new HashMap<>();
+        if (isOver()) {
+            return answers;
+        }
         try {
             long id = store.add("tcp/questions", 1, CALL);
             post(new Note(true, group, id));
@@ -118,6 +135,9 @@ final class Bulletin implements AutoCloseable {
 
     /** Takes the right to find out why a collective is late; broken after some seconds. */
     void takeTurn() {
+        if (isOver()) {
+            return;
+        }
         long end = System.nanoTime() + TURN_NANOS;
         byte[] mine = Integer.toString(session.rank).getBytes(StandardCharsets.US_ASCII);
         try {
@@ -132,6 +152,9 @@ final class Bulletin implements AutoCloseable {
     }
 
     void endTurn() {
+        if (isOver()) {
+            return;
+        }
         try {
             store.set("tcp/turn", FREE, CALL);
         } catch (YoloDdpException e) {

@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -293,6 +294,11 @@ final class Session {
         if (channel != null) {
             channel.report(cause);
         }
+    }
+
+    /** Returns what the failure channel has decided, and so told to all ranks. */
+    Optional<CommunicationException> decision() {
+        return channel == null ? Optional.empty() : channel.failure();
     }
 
     /** Gives the failure channel, which knows more, a moment to say why a rank is gone. */

@@ -316,7 +316,7 @@ final class SharedGroup {
 
     /** Fails the group for all its ranks, unless it has failed. */
     void fail(CommunicationException cause) {
-        byte[] record = FailureCodec.bytes(cause, Board.MOST_RECORD);
+        byte[] record = FailureCodec.bytes(session.decision().orElse(cause), Board.MOST_RECORD);
         Bulletin bulletin = session.bulletin();
         failHere(isWide() && bulletin != null ? bulletin.fail(id, record) : record);
     }
