@@ -5,18 +5,11 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.function.IntFunction;
 import org.yoloddp.rendezvous.JobToken;
 import org.yoloddp.rendezvous.StoreOptions;
@@ -31,42 +24,10 @@ final class AllReduceBench implements AutoCloseable {
     private static final String MEMCPY = "memcpy";
     private static final String GLOO = "gloo";
 
-    private static final long MINUTES = 10;
-
-    /** Processes of one world, which start together and take turns together. */
-    private final class Ranks {
-
-        final List<TurnProcess> processes = new ArrayList<>();
-
-        Ranks(int size, IntFunction<TurnProcess> start) {
-            List<Future<TurnProcess>> started = new ArrayList<>();
-            for (int rank = 0; rank < size; rank++) {
-                int mine = rank;
-                started.add(threads.submit(() -> start.apply(mine)));
-            }
-            started.forEach(process -> processes.add(get(process)));
-        }
-
-        /** Lets all ranks iterate, and returns the slowest's time of each iteration. */
-        double[] run(int iterations, String kind) {
-            List<Future<TurnProcess.Turn>> running = new ArrayList<>();
-            for (TurnProcess process : processes) {
-                running.add(threads.submit(() -> process.run(iterations, kind)));
-            }
-            double[] slowest = new double[iterations];
-            for (Future<TurnProcess.Turn> turn : running) {
-                double[] millis = get(turn).millis();
-                Arrays.setAll(slowest, i -> Math.max(slowest[i], millis[i]));
-            }
-            return slowest;
-        }
-    }
-
     private final int size;
-    private final ExecutorService threads = Executors.newCachedThreadPool();
     private final List<AutoCloseable> opened = new ArrayList<>();
-    private final Map<String, Ranks> contenders = new LinkedHashMap<>();
-    private final Ranks ours;
+    private final Map<String, RankProcesses> contenders = new LinkedHashMap<>();
+    private final RankProcesses ours;
 
     AllReduceBench(int size, BenchOptions options) throws IOException {
         this.size = size;
@@ -84,14 +45,15 @@ final class AllReduceBench implements AutoCloseable {
         }
     }
 
-    private Ranks ours(IntFunction<String> host) {
+    private RankProcesses ours(IntFunction<String> host) {
         StoreServer store =
                 StoreServer.start(
                         new InetSocketAddress(InetAddress.getLoopbackAddress(), 0),
                         JobToken.none(),
                         StoreOptions.defaults());
         opened.add(store);
-        return new Ranks(
+        return new RankProcesses(
+                "allreduce",
                 size,
                 rank ->
                         TurnProcess.ours(
@@ -104,11 +66,12 @@ final class AllReduceBench implements AutoCloseable {
                                         "--host-id=" + host.apply(rank))));
     }
 
-    private Ranks gloo(BenchOptions options) throws IOException {
+    private RankProcesses gloo(BenchOptions options) throws IOException {
         Path folder = Files.createTempDirectory("yolo-ddp-gloo-");
         opened.add(() -> Folders.delete(folder));
         int threadsEach = Math.max(1, Runtime.getRuntime().availableProcessors() / size);
-        return new Ranks(
+        return new RankProcesses(
+                "allreduce",
                 size,
                 rank ->
                         options.start(
@@ -122,7 +85,7 @@ final class AllReduceBench implements AutoCloseable {
     }
 
     List<TurnProcess> processes() {
-        return contenders.values().stream().map(ranks -> ranks.processes.get(0)).toList();
+        return contenders.values().stream().map(RankProcesses::first).toList();
     }
 
     /** Lets all take turns with so many bytes. */
@@ -136,12 +99,12 @@ final class AllReduceBench implements AutoCloseable {
             int n = turn < 0 ? Math.min(8000, iterations * 10) : iterations;
             for (Map.Entry<String, List<Double>> entry : times.entrySet()) {
                 String name = entry.getKey();
-                Ranks ranks = contenders.getOrDefault(name, ours);
+                RankProcesses ranks = contenders.getOrDefault(name, ours);
                 String kind = name.replace(' ', '-') + " " + bytes;
                 double[] millis =
                         name.equals(MEMCPY)
-                                ? ours.processes.get(0).run(n, kind).millis()
-                                : ranks.run(name.equals(GLOO) ? iterations : n, kind);
+                                ? ours.first().run(n, kind).millis()
+                                : slowest(ranks.run(name.equals(GLOO) ? iterations : n, kind));
                 if (turn >= 0) {
                     Arrays.stream(millis).forEach(entry.getValue()::add);
                 }
@@ -172,41 +135,24 @@ final class AllReduceBench implements AutoCloseable {
         return rows;
     }
 
-    private static <T> T get(Future<T> future) {
-        try {
-            return future.get(MINUTES, TimeUnit.MINUTES);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw RivalException.silent("allreduce", Duration.ofMinutes(MINUTES));
-        } catch (TimeoutException e) {
-            throw RivalException.silent("allreduce", Duration.ofMinutes(MINUTES));
-        } catch (ExecutionException e) {
-            if (e.getCause() instanceof RuntimeException known) {
-                throw known;
-            }
-            throw new IllegalStateException(e.getCause());
+    /** Each iteration's time is that of the slowest rank. */
+    private static double[] slowest(List<TurnProcess.Turn> turns) {
+        double[] slowest = new double[turns.get(0).millis().length];
+        for (TurnProcess.Turn turn : turns) {
+            Arrays.setAll(slowest, i -> Math.max(slowest[i], turn.millis()[i]));
         }
+        return slowest;
     }
 
     @Override
     public void close() {
-        boolean interrupted = Thread.interrupted();
-        List<Future<?>> closing = new ArrayList<>();
-        contenders.values().stream()
-                .distinct()
-                .flatMap(ranks -> ranks.processes.stream())
-                .forEach(process -> closing.add(threads.submit(process::close)));
-        closing.forEach(AllReduceBench::get);
+        contenders.values().stream().distinct().forEach(RankProcesses::close);
         for (AutoCloseable resource : opened) {
             try {
                 resource.close();
             } catch (Exception e) {
                 throw new IllegalStateException("A resource of the benchmark cannot be closed", e);
             }
-        }
-        threads.shutdownNow();
-        if (interrupted) {
-            Thread.currentThread().interrupt();
         }
     }
 }

@@ -18,7 +18,8 @@ import picocli.CommandLine.Spec;
             BenchMemoryCommand.class,
             BenchAllReduceCommand.class,
             BenchServeCommand.class,
-            BenchAllReduceRankCommand.class
+            BenchAllReduceRankCommand.class,
+            BenchScalingRankCommand.class
         })
 final class BenchCommand implements Runnable {
 

@@ -51,6 +51,17 @@ final class BenchModels {
                 : model + ", " + imageSize + " px, batch " + batch;
     }
 
+    /** The options that make another process of ours train the same. */
+    List<String> options(String model) {
+        return List.of(
+                "--models=" + model,
+                "--imgsz=" + imageSize,
+                "--batch=" + batch,
+                "--mlp-width=" + mlpWidth,
+                "--mlp-layers=" + mlpLayers,
+                "--mlp-batch=" + mlpBatch);
+    }
+
     /** The same task for python/rival_ranks.py. */
     List<String> rivalOptions(String model) {
         return List.of(

@@ -1,5 +1,9 @@
 package org.yoloddp.examples;
 
+import static org.yoloddp.examples.VariantBench.BARRIER_ONLY;
+import static org.yoloddp.examples.VariantBench.FULL;
+import static org.yoloddp.examples.VariantBench.INDEPENDENT;
+
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,7 +25,7 @@ import picocli.CommandLine.Option;
             "Times what data parallelism costs: ranks that are independent of each other, ranks that"
                     + " only wait for each other in each step, and ranks that average their"
                     + " gradients, in blocks in which each way has its turn. Ranks are threads of this"
-                    + " JVM. A ratio is the median over the blocks.",
+                    + " JVM, or processes. A ratio is the median over the blocks.",
             "With --rival python the same is done by PyTorch's DistributedDataParallel over gloo, at"
                     + " its best settings, in the same blocks. Packages: see 'bench step'."
         })
@@ -34,8 +38,13 @@ final class BenchScalingCommand implements Callable<Integer> {
     @Mixin private BenchOptions options = new BenchOptions();
     @Mixin private BenchModels models = new BenchModels();
 
-    @Option(names = "--nproc", defaultValue = "2", description = "Ranks.")
+    @Option(names = "--nproc", defaultValue = "2", description = "Ranks, as threads.")
     private int ranks;
+
+    @Option(
+            names = "--processes",
+            description = "Ranks, as processes of this machine, instead of threads.")
+    private int processes;
 
     @Option(names = "--threads", defaultValue = "1", description = "Intra-op threads of a rank.")
     private int threads;
@@ -57,11 +66,10 @@ final class BenchScalingCommand implements Callable<Integer> {
     public Integer call() {
         List<BenchReport.Row> rows = new ArrayList<>();
         Map<String, String> rivalVersions = new LinkedHashMap<>();
-        try (Interruption interruption = new Interruption(console);
-                RankGang gang = new RankGang(ranks)) {
+        try (Interruption interruption = new Interruption(console)) {
             try {
                 for (String model : models.models) {
-                    rows.addAll(measure(gang, model, rivalVersions));
+                    rows.addAll(measure(model, rivalVersions));
                 }
             } catch (BenchInterruptedException | RivalException e) {
                 if (interruption.happened()) {
@@ -74,46 +82,58 @@ final class BenchScalingCommand implements Callable<Integer> {
         return ExitCode.DONE;
     }
 
-    private List<BenchReport.Row> measure(
-            RankGang gang, String model, Map<String, String> rivalVersions) {
+    private List<BenchReport.Row> measure(String model, Map<String, String> rivalVersions) {
+        int size = processes > 0 ? processes : ranks;
+        String name =
+                models.describe(model) + ", " + size + (processes > 0 ? " processes" : " ranks");
+        List<BenchReport.Row> rows = new ArrayList<>();
+        if (!options.withPython()) {
+            Map<String, List<Double>> millis = run(model, Map.of());
+            rows.add(VariantBench.row(name, millis, FULL, BARRIER_ONLY));
+            rows.add(VariantBench.row(name, millis, FULL, INDEPENDENT));
+            return rows;
+        }
+        List<String> arguments = new ArrayList<>(models.rivalOptions(model));
+        arguments.add("--ranks=" + size);
+        arguments.add("--threads=" + threads);
+        try (TurnProcess rival = options.start("rival_ranks.py", arguments, true)) {
+            rivalVersions.putAll(rival.versions());
+            List<String> ways = List.of(INDEPENDENT, BARRIER_ONLY, FULL);
+            Map<String, Supplier<double[]>> rivals = new LinkedHashMap<>();
+            for (String way : ways) {
+                rivals.put(RIVAL + way, () -> rival.run(steps + 1, way).millis());
+            }
+            Map<String, List<Double>> millis = run(model, rivals);
+            rows.add(VariantBench.row(name, millis, FULL, BARRIER_ONLY));
+            rows.add(VariantBench.row(name, millis, FULL, INDEPENDENT));
+            for (String way : ways) {
+                rows.add(VariantBench.row(name, millis, way, RIVAL + way));
+            }
+        }
+        return rows;
+    }
+
+    private Map<String, List<Double>> run(String model, Map<String, Supplier<double[]>> rivals) {
+        VariantBench bench = new VariantBench(blocks, steps, warmUp);
+        if (processes > 0) {
+            try (ScalingProcesses started =
+                    ScalingProcesses.start(processes, models.options(model), threads)) {
+                return bench.run(started.ways(), rivals);
+            }
+        }
         TrainingTask task = models.task(model);
         List<VariantBench.Variant> variants =
                 List.of(
                         VariantBench.Variant.independent(task, threads),
                         VariantBench.Variant.barrierOnly(task, threads, ranks),
                         VariantBench.Variant.full(
-                                "full",
+                                FULL,
                                 task,
                                 threads,
                                 VariantBench.group(ranks),
                                 Reduction.defaults()));
-        String name = models.describe(model) + ", " + ranks + " ranks";
-        VariantBench bench = new VariantBench(blocks, steps, warmUp);
-        List<BenchReport.Row> rows = new ArrayList<>();
-        if (!options.withPython()) {
-            Map<String, List<Double>> millis = bench.run(gang, variants, Map.of());
-            rows.add(VariantBench.row(name, millis, "full", "barrier-only"));
-            rows.add(VariantBench.row(name, millis, "full", "independent"));
-            return rows;
+        try (RankGang gang = new RankGang(ranks)) {
+            return bench.run(gang, variants, rivals);
         }
-        List<String> arguments = new ArrayList<>(models.rivalOptions(model));
-        arguments.add("--ranks=" + ranks);
-        arguments.add("--threads=" + threads);
-        try (TurnProcess rival = options.start("rival_ranks.py", arguments, true)) {
-            rivalVersions.putAll(rival.versions());
-            Map<String, Supplier<double[]>> rivals = new LinkedHashMap<>();
-            for (VariantBench.Variant variant : variants) {
-                rivals.put(
-                        RIVAL + variant.name(),
-                        () -> rival.run(steps + 1, variant.name()).millis());
-            }
-            Map<String, List<Double>> millis = bench.run(gang, variants, rivals);
-            rows.add(VariantBench.row(name, millis, "full", "barrier-only"));
-            rows.add(VariantBench.row(name, millis, "full", "independent"));
-            for (VariantBench.Variant variant : variants) {
-                rows.add(VariantBench.row(name, millis, variant.name(), RIVAL + variant.name()));
-            }
-        }
-        return rows;
     }
 }

@@ -13,8 +13,7 @@ import org.yoloddp.train.Deadlines;
 import org.yoloddp.train.TrainingTask;
 
 /**
- * Trains one task in several ways by the same threads, in blocks in which each way has its turn.
- * Ranks are threads of this JVM; a way is the loops of all ranks.
+ * Trains one task in several ways by the same ranks, in blocks in which each way has its turn.
  *
  * @param blocks how often each way has its turn
  * @param steps the steps of a turn that count; one before them does not
@@ -22,8 +21,19 @@ import org.yoloddp.train.TrainingTask;
  */
 record VariantBench(int blocks, int steps, int warmUp) {
 
+    static final String INDEPENDENT = "independent";
+    static final String BARRIER_ONLY = "barrier-only";
+    static final String FULL = "full";
+
+    /** How the ranks take steps in one way. */
+    interface Way {
+
+        /** Lets all ranks take so many steps, and returns the milliseconds of each by rank. */
+        List<double[]> take(int steps);
+    }
+
     /**
-     * One way.
+     * One way, where ranks are threads of this JVM.
      *
      * @param name for the report
      * @param loops makes the loop of a rank, on its thread
@@ -32,14 +42,14 @@ record VariantBench(int blocks, int steps, int warmUp) {
 
         /** Ranks without any communication. */
         static Variant independent(TrainingTask task, int threads) {
-            return new Variant("independent", rank -> HandLoop.alone(task, threads, null));
+            return new Variant(INDEPENDENT, rank -> HandLoop.alone(task, threads, null));
         }
 
         /** Ranks that wait for each other in each step, but exchange nothing. */
         static Variant barrierOnly(TrainingTask task, int threads, int ranks) {
             List<Communicator> members = group(ranks);
             return new Variant(
-                    "barrier-only", rank -> HandLoop.alone(task, threads, members.get(rank)));
+                    BARRIER_ONLY, rank -> HandLoop.alone(task, threads, members.get(rank)));
         }
 
         /** Ranks that average their gradients. */
@@ -59,42 +69,51 @@ record VariantBench(int blocks, int steps, int warmUp) {
         return InProcessCommunicator.group(ranks, Deadlines.defaults().collective());
     }
 
+    /** Lets threads train in several ways, as {@link #run(Map, Map)} does. */
+    Map<String, List<Double>> run(
+            RankGang gang, List<Variant> variants, Map<String, Supplier<double[]>> rivals) {
+        List<List<HandLoop>> made = new ArrayList<>();
+        try {
+            Map<String, Way> ways = new LinkedHashMap<>();
+            for (Variant variant : variants) {
+                List<HandLoop> loops = gang.all(variant.loops());
+                made.add(loops);
+                ways.put(variant.name(), steps -> gang.all(rank -> loops.get(rank).run(steps)));
+            }
+            return run(ways, rivals);
+        } finally {
+            made.forEach(loops -> close(gang, loops));
+        }
+    }
+
     /**
      * Returns for each way, and for each rival's, the milliseconds of a step in each block: the
      * mean over the ranks of the median over the block's steps.
      *
+     * @param ways by name
      * @param rivals take their turns after ours in each block
      */
-    Map<String, List<Double>> run(
-            RankGang gang, List<Variant> variants, Map<String, Supplier<double[]>> rivals) {
-        Map<String, List<HandLoop>> loops = new LinkedHashMap<>();
+    Map<String, List<Double>> run(Map<String, Way> ways, Map<String, Supplier<double[]>> rivals) {
+        List<String> names = new ArrayList<>(ways.keySet());
         Map<String, List<Double>> millis = new LinkedHashMap<>();
-        try {
-            for (Variant variant : variants) {
-                loops.put(variant.name(), gang.all(variant.loops()));
-                turn(gang, loops.get(variant.name()), warmUp);
-                millis.put(variant.name(), new ArrayList<>());
+        for (String name : names) {
+            turn(ways.get(name), warmUp);
+            millis.put(name, new ArrayList<>());
+        }
+        rivals.keySet().forEach(name -> millis.put(name, new ArrayList<>()));
+        for (int block = 0; block < blocks; block++) {
+            for (int i = 0; i < names.size(); i++) {
+                // Another one comes first in each block.
+                String name = names.get((block + i) % names.size());
+                millis.get(name).add(turn(ways.get(name), steps + 1));
             }
-            rivals.keySet().forEach(name -> millis.put(name, new ArrayList<>()));
-            for (int block = 0; block < blocks; block++) {
-                for (int i = 0; i < variants.size(); i++) {
-                    // Another one comes first in each block.
-                    String name = variants.get((block + i) % variants.size()).name();
-                    millis.get(name).add(turn(gang, loops.get(name), steps + 1));
-                }
-                rivals.forEach((name, rival) -> millis.get(name).add(counted(rival.get())));
-            }
-        } finally {
-            loops.values().forEach(ofRanks -> close(gang, ofRanks));
+            rivals.forEach((name, rival) -> millis.get(name).add(counted(rival.get())));
         }
         return millis;
     }
 
-    private static double turn(RankGang gang, List<HandLoop> loops, int steps) {
-        return gang.all(rank -> counted(loops.get(rank).run(steps))).stream()
-                .mapToDouble(Double::doubleValue)
-                .average()
-                .orElseThrow();
+    private static double turn(Way way, int steps) {
+        return way.take(steps).stream().mapToDouble(VariantBench::counted).average().orElseThrow();
     }
 
     /** The median without the first step, which pays for the caches that the others have taken. */

@@ -62,6 +62,28 @@ class BenchTest {
     }
 
     @Test
+    @Tag("process")
+    void scalingOfProcessesComparesTheSame() {
+        List<JsonObject> rows =
+                rows(
+                        "scaling",
+                        "--processes=2",
+                        "--models=mlp",
+                        "--mlp-width=32",
+                        "--mlp-layers=2",
+                        "--mlp-batch=4",
+                        "--blocks=1",
+                        "--steps=1",
+                        "--warmup=1");
+        assertThat(rows)
+                .extracting(row -> text(row, "case") + " / " + text(row, "rival"))
+                .containsExactly(
+                        "mlp of 0.0 MB, batch 4, 2 processes, full / barrier-only",
+                        "mlp of 0.0 MB, batch 4, 2 processes, full / independent");
+        assertThat(rows.get(0).get("ours_ms").getAsDouble()).isPositive();
+    }
+
+    @Test
     void aSlowLineCostsLessWhereItOverlaps() {
         List<JsonObject> rows =
                 rows(
