@@ -23,7 +23,7 @@ final class Doctor {
         findings.add(memory());
         findings.add(cache());
         findings.addAll(NativeFindings.examine());
-        findings.add(gpus());
+        findings.addAll(GpuFindings.examine());
         findings.add(environment(System.getenv()));
         findings.add(data());
         return findings;
@@ -88,21 +88,6 @@ final class Doctor {
         return free > 1e9 || Files.exists(folder)
                 ? Finding.ok("cache", text)
                 : Finding.missing("cache", text + "; make room");
-    }
-
-    private static Finding gpus() {
-        return Shell.ask(
-                        "nvidia-smi",
-                        "--query-gpu=name,memory.total,driver_version",
-                        "--format=csv,noheader")
-                .filter(text -> !text.isEmpty())
-                .map(
-                        text ->
-                                Finding.info(
-                                        "GPUs",
-                                        text.replaceAll("\\R", "; ")
-                                                + " (needs a CUDA libtorch, see README)"))
-                .orElse(Finding.info("GPUs", "none found by nvidia-smi; training runs on the CPU"));
     }
 
     /** Which launcher or cluster this process belongs to, and why. */

@@ -13,6 +13,7 @@ final class LoadNccl {
             print("file=" + library.file());
             print("version=" + library.version());
             call(library);
+            print("report=" + NcclReport.read(NcclOptions.defaults()));
         } catch (NcclLibraryException e) {
             print("refused=" + e.getMessage().replace("\n", "|"));
         }

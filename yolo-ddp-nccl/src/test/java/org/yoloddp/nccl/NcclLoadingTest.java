@@ -73,6 +73,21 @@ class NcclLoadingTest {
                                 + README);
     }
 
+    @Test
+    void whatTheDoctorIsTold() throws Exception {
+        Path nccl = stubs.nccl(22602);
+        Path cudart = stubs.cudart("libcudart.so.12", 12060, 0, 3);
+        assertThat(load(stubs.driver(), cudart, nccl).values("report"))
+                .containsExactly(
+                        "NcclReport[library="
+                                + nccl
+                                + ", version=2.26.2, runtime="
+                                + cudart
+                                + ", runtimeVersion=12.6, driverVersion=12.6,"
+                                + " devices=[0000:00:00.0, 0000:01:00.0, 0000:02:00.0],"
+                                + " withoutPeerAccess=[0-2, 1-2]]");
+    }
+
     /** On a machine with a driver the next library is the one that is missing. */
     @Test
     void withoutAnythingConfigured() {
