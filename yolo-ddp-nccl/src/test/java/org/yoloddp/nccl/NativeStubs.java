@@ -107,6 +107,28 @@ final class NativeStubs {
         return "int " + function + "(int *v) { *v = " + value + "; return " + code + "; }\n";
     }
 
+    /** The test double of a library, from the C file of this module's tests; NCCL's last. */
+    Path doubleOf(String soname, String source) throws Exception {
+        Path library = folder.resolve(soname);
+        List<String> command =
+                new ArrayList<>(List.of("gcc", "-O1", "-shared", "-fPIC", "-w", "-pthread"));
+        command.add("-Wl,-soname," + soname);
+        if (soname.startsWith("libcudart")) {
+            command.add("-Wl,--version-script=" + versions(soname));
+        }
+        command.addAll(List.of("-o", library.toString()));
+        command.add(Path.of("src/test/c", source).toString());
+        if (soname.startsWith("libnccl")) {
+            command.add(folder.resolve("libcudart.so.12").toString());
+        }
+        assertThat(runs(command.toArray(new String[0]))).as("%s", command).isTrue();
+        return library;
+    }
+
+    private Path versions(String soname) throws IOException {
+        return Files.writeString(folder.resolve(soname + ".map"), soname + " { global: *; };\n");
+    }
+
     /** CUDA's runtime has its name as the version of its functions, and is linked against so. */
     private Path compile(String soname, String source, boolean versions) throws Exception {
         Path c = folder.resolve(soname + ".c");
@@ -115,9 +137,7 @@ final class NativeStubs {
         List<String> command =
                 new ArrayList<>(List.of("gcc", "-shared", "-fPIC", "-w", "-Wl,-soname," + soname));
         if (versions) {
-            Path script = folder.resolve(soname + ".map");
-            Files.writeString(script, soname + " { global: *; };\n");
-            command.add("-Wl,--version-script=" + script);
+            command.add("-Wl,--version-script=" + versions(soname));
         }
         command.addAll(List.of("-o", library.toString(), c.toString()));
         assertThat(runs(command.toArray(new String[0]))).as("%s", command).isTrue();
