@@ -12,6 +12,7 @@ import org.yoloddp.amp.Precision;
 import org.yoloddp.ddp.Reduction;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.optim.OptimizerSpec;
+import org.yoloddp.rendezvous.Heartbeats;
 import org.yoloddp.sampler.IndexSampler;
 import org.yoloddp.schedule.HyperparameterSchedule;
 import org.yoloddp.schedule.LearningRate;
@@ -39,6 +40,7 @@ import org.yoloddp.train.TrainingTask;
  *   <li>validation after every epoch, if there is one; no early stopping
  *   <li>channels last for images and convolutions; seed 0
  *   <li>{@link Reduction#defaults()}, {@link Loading#defaults()}, {@link Deadlines#defaults()}
+ *   <li>{@link Heartbeats#fromEnvironment}: the defaults, unless YOLODDP_HEARTBEATS is set
  * </ul>
  */
 public final class DistributedTrainerBuilder {
@@ -68,6 +70,7 @@ public final class DistributedTrainerBuilder {
     private boolean syncBatchNorm;
     private Loading loading = Loading.defaults();
     private Deadlines deadlines = Deadlines.defaults();
+    private @Nullable Heartbeats heartbeats;
 
     DistributedTrainerBuilder() {}
 
@@ -385,6 +388,17 @@ public final class DistributedTrainerBuilder {
     }
 
     /**
+     * Sets how ranks that are gone or stuck are noticed.
+     *
+     * @param value the heartbeats, the same on all ranks
+     * @return this builder
+     */
+    public DistributedTrainerBuilder optHeartbeats(Heartbeats value) {
+        heartbeats = Objects.requireNonNull(value, "heartbeats");
+        return this;
+    }
+
+    /**
      * Sets the data that a plain block is validated on.
      *
      * @param value the samples; needs at least one {@link #addMetric}
@@ -460,6 +474,9 @@ public final class DistributedTrainerBuilder {
                         syncBatchNorm,
                         loading,
                         deadlines,
+                        heartbeats == null
+                                ? Heartbeats.fromEnvironment(System.getenv())
+                                : heartbeats.validate(),
                         List.copyOf(observers));
         return new DistributedTrainer(settings, world, threadsPerRank);
     }

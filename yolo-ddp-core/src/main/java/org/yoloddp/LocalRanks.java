@@ -37,7 +37,8 @@ final class LocalRanks {
         int size = devices.size();
         int cores = Runtime.getRuntime().availableProcessors();
         int threads = threadsPerRank > 0 ? threadsPerRank : Math.max(1, cores / size);
-        List<Communicator> members = InProcessCommunicator.group(size, deadline);
+        InMemoryStore store = new InMemoryStore();
+        List<Communicator> members = InProcessCommunicator.group(size, deadline, store);
         List<MemoryDevice> memories = devices.stream().map(Devices::memory).toList();
         if (size > 1 && !memories.get(0).isHost()) {
             try {
@@ -55,7 +56,7 @@ final class LocalRanks {
         List<RankPlace> places = new ArrayList<>();
         for (Communicator member : members) {
             int rank = member.rank();
-            places.add(new RankPlace(member, devices.get(rank), rank, size, threads));
+            places.add(new RankPlace(member, devices.get(rank), rank, size, threads, store));
         }
         return places;
     }

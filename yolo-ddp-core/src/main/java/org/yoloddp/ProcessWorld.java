@@ -96,22 +96,20 @@ final class ProcessWorld {
         FailureChannel channel = null;
         try {
             Duration deadline = settings.deadlines().collective();
-            StoreOptions options = options();
+            StoreOptions options = options(settings);
             Endpoint endpoint = endpoint(options, deadline, opened);
             TcpStore store =
                     TcpStore.connect(endpoint.address(), endpoint.token(), options, deadline);
             opened.push(store);
             channel = store.failureChannel(deadline);
-            channel.progress("preparing", -1);
+            channel.progress("checking the data", -1);
             DevicePlan plan = DevicePlan.ofThisMachine();
             LOG.info("rank {} of {} is at {}", place.rank(), place.worldSize(), store);
+            Map<String, String> facts = facts(settings, plan.kind(choice));
+            channel.progress("waiting for the other ranks", -1);
             List<Hello> ranks =
-                    Rendezvous.join(
-                            store,
-                            place.rank(),
-                            place.worldSize(),
-                            facts(settings, plan.kind(choice)),
-                            deadline);
+                    Rendezvous.join(store, place.rank(), place.worldSize(), facts, deadline);
+            channel.progress("preparing", -1);
             Local local = local(ranks, threadsPerRank);
             Device device = plan.process(choice, local.rank(), local.size());
             Communicator communicator = connect(local, device, store, deadline);
@@ -122,7 +120,8 @@ final class ProcessWorld {
                     device,
                     local.rank(),
                     local.size(),
-                    local.threads());
+                    local.threads(),
+                    store);
         } catch (RuntimeException | Error e) {
             if (channel != null) {
                 channel.report(e);
@@ -178,8 +177,9 @@ final class ProcessWorld {
                 deadline);
     }
 
-    private StoreOptions options() {
+    private StoreOptions options(TrainingSettings settings) {
         return StoreOptions.defaults()
+                .withHeartbeats(settings.heartbeats())
                 .withJob(place.job())
                 .withGeneration(place.generation())
                 .withRank(place.rank())
@@ -254,6 +254,7 @@ final class ProcessWorld {
         facts.put("device", device);
         facts.put("communicator", environment.getOrDefault(COMMUNICATOR, "the device's"));
         facts.putAll(RunFacts.of(settings));
+        facts.putAll(settings.heartbeats().facts());
         return facts;
     }
 

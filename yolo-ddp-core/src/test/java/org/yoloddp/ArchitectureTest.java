@@ -47,6 +47,7 @@ class ArchitectureTest {
                                     "schedule",
                                     "sampler",
                                     "comm.inprocess",
+                                    "rendezvous",
                                     "events")),
                     Map.entry("ddp", List.of("torch", "comm", "events")),
                     Map.entry("optim", List.of("torch", "comm")),

@@ -34,6 +34,7 @@ import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.ddp.RankDropout;
 import org.yoloddp.ddp.ReplicaMismatchException;
 import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.rendezvous.Heartbeats;
 import org.yoloddp.torch.TorchException;
 import org.yoloddp.torch.TorchRuntime;
 import org.yoloddp.train.Deadlines;
@@ -422,16 +423,35 @@ class DistributedTrainerTest {
     @Test
     void aRankThatHangsIsLeftBehindAndNamed() {
         Object never = new Object();
-        Deadlines deadlines =
-                Deadlines.defaults()
-                        .withCollective(Duration.ofMillis(500))
-                        .withShutdown(Duration.ofMillis(300));
+        Heartbeats limits =
+                Heartbeats.defaults()
+                        .withInterval(Duration.ofMillis(50))
+                        .withSilence(Duration.ofMillis(200))
+                        .withPhase("creating", Duration.ofMillis(500));
         try (DistributedTrainer trainer =
                 toy.builder()
-                        .optDeadlines(deadlines)
+                        .optDeadlines(Deadlines.defaults().withShutdown(Duration.ofMillis(300)))
+                        .optHeartbeats(limits)
                         .setBlock(rank -> rank.rank() == 1 ? hangingNet(never) : Toy.net())
                         .build()) {
             assertThatThrownBy(trainer::train)
+                    .isInstanceOfSatisfying(
+                            RankFailedException.class,
+                            e -> {
+                                assertThat(e.rank()).isEqualTo(1);
+                                assertThat(e.pid()).isEqualTo(ProcessHandle.current().pid());
+                                assertThat(e.operation())
+                                        .isEqualTo("in phase 'creating the model'");
+                                assertThat(e.causeText())
+                                        .isEqualTo(
+                                                "no progress for more than 500 ms while rank 0"
+                                                        + " waits for it");
+                                assertThat(e.threadStacks())
+                                        .singleElement()
+                                        .asString()
+                                        .startsWith("\"yolo-ddp-rank-1\" ")
+                                        .contains("DistributedTrainerTest.lambda$hangingNet");
+                            })
                     .satisfies(
                             e ->
                                     assertThat(e.getSuppressed())

@@ -24,6 +24,7 @@ import org.yoloddp.comm.DType;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.rendezvous.Heartbeats;
 import org.yoloddp.torch.TorchRuntime;
 import org.yoloddp.train.Deadlines;
 import org.yoloddp.train.LossValue;
@@ -310,7 +311,7 @@ class FailedTrainingTest {
             assertThatThrownBy(trainer::train)
                     .isInstanceOfSatisfying(
                             RankFailedException.class,
-                            e -> assertThat(e.operation()).isEqualTo("preparing"))
+                            e -> assertThat(e.operation()).isEqualTo("creating the model"))
                     .hasCause(mine);
         }
     }
@@ -323,10 +324,12 @@ class FailedTrainingTest {
         AtomicReference<HostBuffer> buffer = new AtomicReference<>();
         try (DistributedTrainer trainer =
                 toy.builder()
-                        .optDeadlines(
-                                Deadlines.defaults()
-                                        .withCollective(Duration.ofMillis(400))
-                                        .withShutdown(Duration.ofMillis(200)))
+                        .optDeadlines(Deadlines.defaults().withShutdown(Duration.ofMillis(200)))
+                        .optHeartbeats(
+                                Heartbeats.defaults()
+                                        .withInterval(Duration.ofMillis(50))
+                                        .withSilence(Duration.ofMillis(200))
+                                        .withPhase("creating", Duration.ofMillis(400)))
                         .setBlock(
                                 rank ->
                                         rank.rank() == 0

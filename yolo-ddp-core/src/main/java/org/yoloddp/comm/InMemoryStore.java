@@ -12,13 +12,17 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** A store for ranks that are threads of this JVM. */
+/**
+ * A store for ranks that are threads of this JVM. Once their group has failed, a wait for a key
+ * that is not there ends with that failure.
+ */
 public final class InMemoryStore implements Store {
 
     private final Map<String, byte[]> values = new HashMap<>();
     private final Map<String, Object> shared = new HashMap<>();
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
+    private @Nullable CommunicationException failure;
 
     /** Creates an empty store. */
     public InMemoryStore() {}
@@ -80,6 +84,9 @@ public final class InMemoryStore implements Store {
             long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(deadline.toMillis());
             while (!values.keySet().containsAll(keys)) {
                 long left = end - System.nanoTime();
+                if (failure != null && !deadline.isZero()) {
+                    throw failure.copy();
+                }
                 if (left <= 0) {
                     throw StoreTimeoutException.of(
                             keys.stream().filter(k -> !values.containsKey(k)).toList(), deadline);
@@ -109,6 +116,22 @@ public final class InMemoryStore implements Store {
             values.put(key, desired.clone());
             changed.signalAll();
             return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Ends the waits, those of now and of later: the ranks that should have set the keys have
+     * failed. The first failure stays.
+     *
+     * @param cause what the waits end with
+     */
+    public void fail(CommunicationException cause) {
+        lock.lock();
+        try {
+            failure = failure == null ? cause : failure;
+            changed.signalAll();
         } finally {
             lock.unlock();
         }

@@ -7,7 +7,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * A small table that all ranks see: where they find each other and leave notes. Thread-safe.
  *
- * <p>Every call ends within its deadline, with a {@link StoreTimeoutException} if need be.
+ * <p>Every call ends within its deadline, with a {@link StoreTimeoutException} if need be. Where it
+ * is known that the job has failed, {@link #get}, {@link #take} and {@link #await} wait for nothing
+ * any more, but throw the {@link CommunicationException} that it failed with; what is there can
+ * still be read.
  */
 public interface Store {
 

@@ -132,6 +132,7 @@ public final class DetectionValidation implements Validation {
                 }
             }
         }
+        context.meeting().run();
         exchange.exchange(rank.communicator());
         return new Outcome(evaluator.metrics(), meanLosses(exchange, all.size()));
     }

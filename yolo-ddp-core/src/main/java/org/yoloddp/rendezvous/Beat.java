@@ -10,6 +10,8 @@ package org.yoloddp.rendezvous;
  * @param waiting whether it waits for others now
  * @param idleMillis how long ago it last made progress
  * @param limitMillis how long it may make none while others wait for it
+ * @param intervalMillis how often it sends heartbeats
+ * @param silenceMillis after how long without one it counts as gone
  */
 record Beat(
         String phase,
@@ -18,9 +20,23 @@ record Beat(
         String operation,
         boolean waiting,
         long idleMillis,
-        long limitMillis) {
+        long limitMillis,
+        long intervalMillis,
+        long silenceMillis) {
 
-    static final Beat NONE = new Beat("", -1, -1, "", false, 0, Long.MAX_VALUE);
+    /** Of a rank that has just connected, with the heartbeats that are expected of it. */
+    static Beat none(Heartbeats expected) {
+        return new Beat(
+                "",
+                -1,
+                -1,
+                "",
+                false,
+                0,
+                Long.MAX_VALUE,
+                expected.interval().toMillis(),
+                expected.silence().toMillis());
+    }
 
     MessageWriter write(MessageWriter out) {
         return out.text(phase)
@@ -29,7 +45,9 @@ record Beat(
                 .text(operation)
                 .int8(waiting ? 1 : 0)
                 .int64(idleMillis)
-                .int64(limitMillis);
+                .int64(limitMillis)
+                .int64(intervalMillis)
+                .int64(silenceMillis);
     }
 
     static Beat read(MessageReader in) throws MalformedMessageException {
@@ -40,7 +58,9 @@ record Beat(
                 Texts.clean(in.text()),
                 in.int8() != 0,
                 in.int64(),
-                in.int64());
+                in.int64(),
+                Math.max(1, in.int64()),
+                Math.max(1, in.int64()));
     }
 
     /** Says what the rank did, as part of the message of a failure. */

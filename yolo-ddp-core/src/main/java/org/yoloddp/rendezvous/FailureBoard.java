@@ -42,7 +42,7 @@ final class FailureBoard implements Service {
 
         Job(int generation) {
             this.generation = generation;
-            this.detector = new FailureDetector(heartbeats.silence(), nanoTime);
+            this.detector = new FailureDetector(heartbeats, nanoTime);
         }
     }
 
@@ -68,8 +68,13 @@ final class FailureBoard implements Service {
 
     /** Begins to watch; on the loop's thread. */
     void start() {
-        Duration often = heartbeats.interval().dividedBy(4);
         check();
+        Duration shortest =
+                jobs.values().stream()
+                        .map(job -> job.detector.interval())
+                        .min(Duration::compareTo)
+                        .orElse(heartbeats.interval());
+        Duration often = shortest.dividedBy(4);
         loop.schedule(often.isZero() ? Duration.ofMillis(1) : often, this::start);
     }
 
@@ -110,7 +115,7 @@ final class FailureBoard implements Service {
         job.members.put(connection, true);
         if (peer.rank() >= 0) {
             job.ranks.put(peer.rank(), connection);
-            job.detector.heard(peer.rank(), Beat.NONE);
+            job.detector.connected(peer.rank());
         }
         if (job.decided != null) {
             tell(connection, job.decided);

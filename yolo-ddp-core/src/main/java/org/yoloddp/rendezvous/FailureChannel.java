@@ -45,6 +45,7 @@ public final class FailureChannel implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(FailureChannel.class);
     private static final long SOON_NANOS = TimeUnit.MILLISECONDS.toNanos(50);
+    private static final Duration FIRST = Duration.ofSeconds(2);
     private static final Duration FLUSH = Duration.ofSeconds(1);
 
     private final Heartbeats heartbeats;
@@ -61,7 +62,7 @@ public final class FailureChannel implements AutoCloseable {
     private boolean closed;
 
     /** These are the link's thread's. */
-    private Beat serversRank = Beat.NONE;
+    private @Nullable Beat serversRank;
 
     private long heard;
     private long checked;
@@ -71,7 +72,7 @@ public final class FailureChannel implements AutoCloseable {
         this.heartbeats = heartbeats;
         this.me = me;
         this.link = link;
-        this.progress = new RankProgress(heartbeats);
+        this.progress = new RankProgress(heartbeats, System::nanoTime);
     }
 
     /**
@@ -101,7 +102,8 @@ public final class FailureChannel implements AutoCloseable {
      * Says where this rank is; it counts as progress. Cheap, never blocks. The calling thread's
      * stack is shown if the rank stalls.
      *
-     * @param phase what the rank is doing; the first word chooses the stall timeout
+     * @param phase what the rank is doing; the first word chooses the stall timeout. A rank that is
+     *     {@code waiting} waits for others, beside collectives
      * @param step the step it is about to do, counted since the start of training
      */
     public void progress(String phase, long step) {
@@ -150,7 +152,12 @@ public final class FailureChannel implements AutoCloseable {
         long now = System.nanoTime();
         long gap = now - checked;
         checked = now;
-        long silence = heartbeats.silence().toNanos();
+        // The server learns of shorter heartbeats by the first of them.
+        Duration limit =
+                serversRank == null && heartbeats.silence().compareTo(FIRST) < 0
+                        ? FIRST
+                        : heartbeats.silence();
+        long silence = limit.toNanos();
         if (gap > silence / 2) {
             // It was this process that slept, so the silence of the server means nothing.
             heard += gap;
@@ -159,7 +166,7 @@ public final class FailureChannel implements AutoCloseable {
             lost(
                     new IOException(
                             "no heartbeat of the server for more than "
-                                    + heartbeats.silence().toMillis()
+                                    + limit.toMillis()
                                     + " ms"));
         }
         beat();
@@ -188,14 +195,15 @@ public final class FailureChannel implements AutoCloseable {
     private void lost(Exception why) {
         Hello server = link.server();
         if (server.rank() >= 0) {
+            Beat last = serversRank == null ? Beat.none(heartbeats) : serversRank;
             fail(
                     RankFailedException.of(
                             "world",
                             server.rank(),
                             server.host(),
                             server.pid(),
-                            serversRank.step(),
-                            serversRank.describe(),
+                            last.step(),
+                            last.describe(),
                             RemoteCauseException.seen(
                                     "the store that it serves is gone ("
                                             + why.getMessage()

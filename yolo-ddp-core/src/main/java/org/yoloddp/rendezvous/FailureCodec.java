@@ -10,7 +10,6 @@ import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CollectiveMismatchException;
 import org.yoloddp.comm.CollectiveTimeoutException;
 import org.yoloddp.comm.CommunicationException;
-import org.yoloddp.comm.CommunicatorClosedException;
 import org.yoloddp.comm.DType;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.Operation;
@@ -36,13 +35,20 @@ final class FailureCodec {
      */
     static CommunicationException asCommunication(Throwable cause, Hello me, Beat beat) {
         for (Throwable t = cause; t != null; t = t.getCause()) {
-            if (t instanceof CommunicationException known
-                    && !(t instanceof CommunicatorClosedException)) {
-                return known;
+            if (isKnown(t)) {
+                return (CommunicationException) t;
             }
         }
         return RankFailedException.of(
                 "world", me.rank(), me.host(), me.pid(), beat.step(), beat.describe(), cause);
+    }
+
+    /** Tells whether a failure can be told as it is; one of another kind is a rank's cause. */
+    private static boolean isKnown(Throwable failure) {
+        return failure instanceof CollectiveMismatchException
+                || failure instanceof CollectiveTimeoutException
+                || failure instanceof RankFailedException
+                || failure instanceof StoreLostException;
     }
 
     static void write(MessageWriter out, CommunicationException failure) {

@@ -10,8 +10,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
 /**
- * Decides from heartbeats who is silent and who stalls. Knows no socket, and time only by the clock
- * that it is given; used by one thread.
+ * Decides from heartbeats who is silent and who stalls, by the limits that come with them. Knows no
+ * socket, and time only by the clock that it is given; used by one thread.
  */
 final class FailureDetector {
 
@@ -25,23 +25,36 @@ final class FailureDetector {
     record Suspect(int rank, boolean stalls, String text) {}
 
     private static final class Watched {
-        Beat beat = Beat.NONE;
+        Beat beat;
         long heard;
+
+        Watched(Beat beat) {
+            this.beat = beat;
+        }
+
+        long silentNanos() {
+            return TimeUnit.MILLISECONDS.toNanos(beat.silenceMillis());
+        }
     }
 
-    private final Duration silence;
+    private final Beat none;
     private final LongSupplier nanoTime;
     private final Map<Integer, Watched> ranks = new TreeMap<>();
     private long checked;
 
-    FailureDetector(Duration silence, LongSupplier nanoTime) {
-        this.silence = silence;
+    /** The heartbeats are those of ranks that have not sent any yet. */
+    FailureDetector(Heartbeats heartbeats, LongSupplier nanoTime) {
+        this.none = Beat.none(heartbeats);
         this.nanoTime = nanoTime;
         this.checked = nanoTime.getAsLong();
     }
 
+    void connected(int rank) {
+        heard(rank, none);
+    }
+
     void heard(int rank, Beat beat) {
-        Watched watched = ranks.computeIfAbsent(rank, r -> new Watched());
+        Watched watched = ranks.computeIfAbsent(rank, r -> new Watched(beat));
         watched.beat = beat;
         watched.heard = nanoTime.getAsLong();
     }
@@ -52,7 +65,16 @@ final class FailureDetector {
 
     Beat last(int rank) {
         Watched watched = ranks.get(rank);
-        return watched == null ? Beat.NONE : watched.beat;
+        return watched == null ? none : watched.beat;
+    }
+
+    /** Returns how often ranks send heartbeats: the shortest interval of any. */
+    Duration interval() {
+        return Duration.ofMillis(
+                ranks.values().stream()
+                        .mapToLong(watched -> watched.beat.intervalMillis())
+                        .min()
+                        .orElse(none.intervalMillis()));
     }
 
     /** Finds the first rank that is silent, or else one that stalls. To be asked often. */
@@ -60,7 +82,9 @@ final class FailureDetector {
         long now = nanoTime.getAsLong();
         long gap = now - checked;
         checked = now;
-        if (gap > silence.toNanos() / 2) {
+        long shortest =
+                ranks.values().stream().mapToLong(Watched::silentNanos).min().orElse(gap * 2);
+        if (gap > shortest / 2) {
             // It was this process that slept, so the silence of others means nothing.
             ranks.values().forEach(watched -> watched.heard += gap);
             return Optional.empty();
@@ -71,14 +95,14 @@ final class FailureDetector {
 
     private Optional<Suspect> silent(long now) {
         return ranks.entrySet().stream()
-                .filter(entry -> now - entry.getValue().heard > silence.toNanos())
+                .filter(entry -> now - entry.getValue().heard > entry.getValue().silentNanos())
                 .map(
                         entry ->
                                 new Suspect(
                                         entry.getKey(),
                                         false,
                                         "no heartbeat for more than "
-                                                + silence.toMillis()
+                                                + entry.getValue().beat.silenceMillis()
                                                 + " ms: it is stopped, starved or cut off"))
                 .findFirst();
     }

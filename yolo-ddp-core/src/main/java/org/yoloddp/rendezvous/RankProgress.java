@@ -3,6 +3,7 @@ package org.yoloddp.rendezvous;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.Fingerprint;
 
@@ -12,22 +13,25 @@ final class RankProgress {
     private static final int STEPS = 31;
 
     private final Heartbeats heartbeats;
+    private final LongSupplier nanoTime;
     private final long[] stepNanos = new long[STEPS];
     private String phase = "";
     private long step = -1;
     private long steps;
     private long stepAt;
-    private long movedAt = System.nanoTime();
+    private long movedAt;
     private @Nullable Fingerprint call;
     private boolean waiting;
 
-    RankProgress(Heartbeats heartbeats) {
+    RankProgress(Heartbeats heartbeats, LongSupplier nanoTime) {
         this.heartbeats = heartbeats;
+        this.nanoTime = nanoTime;
+        this.movedAt = nanoTime.getAsLong();
     }
 
     synchronized void at(String newPhase, long newStep) {
-        long now = System.nanoTime();
-        if (newStep == step + 1 && newPhase.equals(phase)) {
+        long now = nanoTime.getAsLong();
+        if (newStep == step + 1 && step >= 0) {
             stepNanos[(int) (steps++ % STEPS)] = now - stepAt;
         }
         phase = newPhase;
@@ -39,13 +43,13 @@ final class RankProgress {
     synchronized void waiting(Fingerprint newCall) {
         call = newCall;
         waiting = true;
-        movedAt = System.nanoTime();
+        movedAt = nanoTime.getAsLong();
     }
 
     synchronized void finished(Fingerprint newCall) {
         call = newCall;
         waiting = false;
-        movedAt = System.nanoTime();
+        movedAt = nanoTime.getAsLong();
     }
 
     synchronized Beat beat() {
@@ -55,9 +59,11 @@ final class RankProgress {
                 step,
                 last == null ? -1 : last.sequence(),
                 last == null ? "" : last.describe(),
-                waiting,
-                TimeUnit.NANOSECONDS.toMillis(System.nanoTime() - movedAt),
-                heartbeats.stallTimeout(phase, medianStep()).toMillis());
+                waiting || Heartbeats.isWaiting(phase),
+                TimeUnit.NANOSECONDS.toMillis(nanoTime.getAsLong() - movedAt),
+                heartbeats.stallTimeout(phase, medianStep()).toMillis(),
+                heartbeats.interval().toMillis(),
+                heartbeats.silence().toMillis());
     }
 
     private Duration medianStep() {

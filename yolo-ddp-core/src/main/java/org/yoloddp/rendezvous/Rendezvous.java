@@ -121,6 +121,16 @@ public final class Rendezvous {
     }
 
     private List<Hello> run() {
+        try {
+            return meet();
+        } catch (CommunicationException e) {
+            // Whoever refuses the others reports a failure too, but the refusal says more.
+            checkRefused();
+            throw e;
+        }
+    }
+
+    private List<Hello> meet() {
         agreeOnSize();
         appear();
         List<String> all = IntStream.range(0, size).mapToObj(rank -> RANK + rank).toList();
@@ -250,19 +260,16 @@ public final class Rendezvous {
         return RendezvousTimeoutException.of(missing, present, size, deadline);
     }
 
-    private void checkOthers() {
+    private void checkRefused() {
         Optional<byte[]> refused = now(REFUSED);
         if (refused.isPresent()) {
             throw RendezvousRefusedException.told(
                     new String(refused.get(), StandardCharsets.UTF_8));
         }
-        // Later, since whoever refuses the others reports a failure too.
-        if (store instanceof TcpStore tcp) {
-            Optional<CommunicationException> failure = tcp.openChannel().flatMap(c -> c.failure());
-            if (failure.isPresent()) {
-                throw failure.get().copy();
-            }
-        }
+    }
+
+    private void checkOthers() {
+        checkRefused();
         for (long notes = store.add(NOTES, 0, SLICE); notesSeen < notes; notesSeen++) {
             now(NOTES + "/" + (notesSeen + 1))
                     .ifPresent(

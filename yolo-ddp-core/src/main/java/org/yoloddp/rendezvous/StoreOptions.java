@@ -168,12 +168,14 @@ public final class StoreOptions {
     /**
      * Returns a copy with other heartbeats.
      *
-     * @param value how failures are noticed; the same on all processes of a job
+     * @param value how failures are noticed; the same on all ranks of a job. A server takes what
+     *     its clients have, and this for those that have not said so yet
      * @return the copy
+     * @throws ConfigurationException if they make no sense
      */
     public StoreOptions withHeartbeats(Heartbeats value) {
         StoreOptions copy = new StoreOptions(this);
-        copy.heartbeats = Objects.requireNonNull(value);
+        copy.heartbeats = value.validate();
         return copy;
     }
 

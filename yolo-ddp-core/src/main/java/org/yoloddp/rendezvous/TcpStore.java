@@ -16,6 +16,7 @@ import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Store;
 import org.yoloddp.comm.StoreTimeoutException;
 
@@ -24,8 +25,9 @@ import org.yoloddp.comm.StoreTimeoutException;
  *
  * <p>One connection carries the calls of all threads, each with a number of its own, so one that
  * waits blocks no other. A connection that is lost stays lost: every pending and later call throws
- * a {@link StoreConnectionException}. The keys of a process with a restart generation are apart
- * from those of other generations. Thread-safe.
+ * a {@link StoreConnectionException}, or, where the failure channel is open, what that says of the
+ * job's failure. The keys of a process with a restart generation are apart from those of other
+ * generations. Thread-safe.
  */
 public final class TcpStore implements Store, AutoCloseable {
 
@@ -34,16 +36,23 @@ public final class TcpStore implements Store, AutoCloseable {
     /** The server's answer to a wait that timed out names what is missing, so it gets a moment. */
     private static final long GRACE_MILLIS = 250;
 
+    /** The failure channel learns of the end of the server at about the same time. */
+    private static final Duration DECISION = Duration.ofSeconds(2);
+
     private record Answer(int status, MessageReader body) {}
+
+    private record Pending(CompletableFuture<Answer> answer, boolean waits) {}
 
     private final InetSocketAddress address;
     private final JobToken token;
     private final StoreOptions options;
     private final ClientLink link;
     private final AtomicLong calls = new AtomicLong();
-    private final Map<Long, CompletableFuture<Answer>> pending = new ConcurrentHashMap<>();
+    private final Map<Long, Pending> pending = new ConcurrentHashMap<>();
     private @Nullable FailureChannel channel;
     private volatile @Nullable RuntimeException ended;
+    private volatile @Nullable CommunicationException failed;
+    private volatile boolean closing;
 
     private TcpStore(
             InetSocketAddress address, JobToken token, StoreOptions options, ClientLink link) {
@@ -147,7 +156,8 @@ public final class TcpStore implements Store, AutoCloseable {
 
     /**
      * Returns this process's failure channel, with the rank and generation of this store; the first
-     * call connects it, {@link #close} closes it.
+     * call connects it, {@link #close} closes it. From then on a failure of the job ends the waits
+     * of this store.
      *
      * @param deadline how long connecting may take
      * @return the channel
@@ -163,8 +173,19 @@ public final class TcpStore implements Store, AutoCloseable {
                 }
                 open = FailureChannel.connect(address, token, options, deadline);
                 channel = open;
+                open.onFailure(this::jobFailed);
             }
             return open;
+        }
+    }
+
+    /** Ends what waits for keys that nobody may set any more. */
+    private void jobFailed(CommunicationException failure) {
+        failed = failure;
+        for (Pending call : pending.values()) {
+            if (call.waits()) {
+                call.answer().completeExceptionally(failure);
+            }
         }
     }
 
@@ -248,7 +269,35 @@ public final class TcpStore implements Store, AutoCloseable {
 
     private Answer call(int operation, MessageWriter body, List<String> keys, Duration deadline) {
         long id = calls.incrementAndGet();
-        long millis = Math.max(0, deadline.toMillis());
+        boolean waits =
+                (operation == Protocol.GET
+                                || operation == Protocol.TAKE
+                                || operation == Protocol.AWAIT)
+                        && deadline.toMillis() > 0;
+        CompletableFuture<Answer> future = new CompletableFuture<>();
+        pending.put(id, new Pending(future, waits));
+        try {
+            RuntimeException gone = ended;
+            if (gone != null) {
+                throw again(gone);
+            }
+            // Read behind the entry above: a failure that comes later finds that.
+            boolean inVain = waits && failed != null;
+            long millis = inVain ? 0 : Math.max(0, deadline.toMillis());
+            link.send(message(operation, id, millis, body, keys));
+            Answer answer = await(future, millis + GRACE_MILLIS);
+            if (answer == null) {
+                link.send(new MessageWriter().int8(Protocol.CANCEL).int64(id).int64(0));
+                throw StoreTimeoutException.unanswered(keys, server().describe(), deadline);
+            }
+            return checked(answer, keys, deadline, waits);
+        } finally {
+            pending.remove(id);
+        }
+    }
+
+    private MessageWriter message(
+            int operation, long id, long millis, MessageWriter body, List<String> keys) {
         byte[] message =
                 new MessageWriter()
                         .int8(operation)
@@ -266,27 +315,11 @@ public final class TcpStore implements Store, AutoCloseable {
                             + " bytes, the longest message "
                             + options.maxMessageBytes());
         }
-        CompletableFuture<Answer> future = new CompletableFuture<>();
-        pending.put(id, future);
-        try {
-            RuntimeException gone = ended;
-            if (gone != null) {
-                throw again(gone);
-            }
-            link.send(new MessageWriter().raw(message));
-            Answer answer = await(future, millis + GRACE_MILLIS);
-            if (answer == null) {
-                link.send(new MessageWriter().int8(Protocol.CANCEL).int64(id).int64(0));
-                throw StoreTimeoutException.unanswered(keys, server().describe(), deadline);
-            }
-            return checked(answer, keys, deadline);
-        } finally {
-            pending.remove(id);
-        }
+        return new MessageWriter().raw(message);
     }
 
     /** Waits without being interrupted; null at the deadline. */
-    private static @Nullable Answer await(CompletableFuture<Answer> future, long millis) {
+    private @Nullable Answer await(CompletableFuture<Answer> future, long millis) {
         long end = System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(millis);
         boolean interrupted = false;
         try {
@@ -309,15 +342,27 @@ public final class TcpStore implements Store, AutoCloseable {
     }
 
     /** Each thread throws an exception with a stack of its own. */
-    private static RuntimeException again(RuntimeException failure) {
-        return failure instanceof StoreConnectionException lost ? lost.copy() : failure;
+    private RuntimeException again(RuntimeException failure) {
+        if (failure instanceof CommunicationException known) {
+            return known.copy();
+        }
+        if (failure instanceof StoreConnectionException lost) {
+            Optional<FailureChannel> open = closing ? Optional.empty() : openChannel();
+            return open.isPresent() ? open.get().settle(lost, DECISION).copy() : lost.copy();
+        }
+        return failure;
     }
 
-    private Answer checked(Answer answer, List<String> keys, Duration deadline) {
+    private Answer checked(Answer answer, List<String> keys, Duration deadline, boolean waits) {
+        CommunicationException failure = failed;
         return switch (answer.status()) {
             case Protocol.OK -> answer;
-            case Protocol.MISSING ->
-                    throw StoreTimeoutException.of(read(answer, MessageReader::texts), deadline);
+            case Protocol.MISSING -> {
+                if (waits && failure != null) {
+                    throw failure.copy();
+                }
+                throw StoreTimeoutException.of(read(answer, MessageReader::texts), deadline);
+            }
             case Protocol.NOT_A_NUMBER ->
                     throw new IllegalStateException(
                             "The value of '" + keys.get(0) + "' is not a number");
@@ -335,9 +380,9 @@ public final class TcpStore implements Store, AutoCloseable {
             LOG.warn("The store at {}: {}", Texts.address(address), Texts.clean(in.text()));
             return;
         }
-        CompletableFuture<Answer> future = pending.remove(id);
-        if (future != null) {
-            future.complete(new Answer(status, in));
+        Pending call = pending.remove(id);
+        if (call != null) {
+            call.answer().complete(new Answer(status, in));
         }
     }
 
@@ -347,12 +392,13 @@ public final class TcpStore implements Store, AutoCloseable {
                         ? StoreConnectionException.lost(address, server().describe(), why)
                         : ended;
         ended = failure;
-        pending.values().forEach(future -> future.completeExceptionally(failure));
+        pending.values().forEach(call -> call.answer().completeExceptionally(failure));
     }
 
     /** Leaves the store; what waits ends with a {@link StoreConnectionException}. Idempotent. */
     @Override
     public void close() {
+        closing = true;
         if (ended == null) {
             ended = StoreConnectionException.closed(address);
         }

@@ -27,6 +27,14 @@ final class ThreadStacks {
         return texts;
     }
 
+    /** Writes the stack of the thread of a rank of this JVM. */
+    static List<String> ofRank(int rank) {
+        return Thread.getAllStackTraces().entrySet().stream()
+                .filter(entry -> entry.getKey().getName().equals("yolo-ddp-rank-" + rank))
+                .map(entry -> text(entry.getKey(), entry.getValue()))
+                .toList();
+    }
+
     private static String text(Thread thread, StackTraceElement[] stack) {
         StringBuilder text = new StringBuilder();
         text.append('"').append(thread.getName()).append("\" ").append(thread.getState());

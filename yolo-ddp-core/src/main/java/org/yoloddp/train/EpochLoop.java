@@ -102,7 +102,7 @@ final class EpochLoop implements AutoCloseable {
         try (BatchStream batches =
                 DeviceBatches.around(settings.task().trainingData().open(plan), plan)) {
             for (int i = 0; i < shards.steps() && !flags.any(); i++) {
-                position.at(iteration, "training");
+                position.at(iteration, iteration == 0 ? "starting" : "training");
                 watch.step.begin(iteration);
                 TrainingStep.Result result = step(batches, shards, i, losses);
                 watch.step.end();

@@ -44,6 +44,7 @@ public final class MetricValidation implements Validation {
                 states.forEach(state -> state.update(batch.labels(), predictions));
             }
         }
+        context.meeting().run();
         Map<String, Double> values = new LinkedHashMap<>();
         states.forEach(state -> values.put(state.name(), state.merged(rank.communicator())));
         double fitness = values.values().iterator().next();

@@ -3,6 +3,7 @@ package org.yoloddp.train;
 import ai.djl.engine.Engine;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -12,7 +13,6 @@ import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import org.yoloddp.comm.Communicator;
 import org.yoloddp.ddp.Replica;
 import org.yoloddp.ddp.SyncBatchNorm;
 import org.yoloddp.torch.Devices;
@@ -23,6 +23,8 @@ import org.yoloddp.torch.TorchRuntime;
 final class RankTraining implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(RankTraining.class);
+
+    private static final String CREATING = "creating the model";
 
     private final TrainingSettings settings;
     private final RankContext rank;
@@ -49,7 +51,7 @@ final class RankTraining implements AutoCloseable {
         NDManager manager = NDManager.newBaseManager(place.device());
         RankContext rank = place.context(manager, settings);
         Observers observers = Observers.of(settings, rank);
-        StepPosition position = new StepPosition(place.communicator(), watch);
+        StepPosition position = new StepPosition(place, settings.heartbeats(), watch);
         try (GradMode gradients = GradMode.enabled();
                 RankTraining training =
                         new RankTraining(settings, rank, observers, cancelled, position)) {
@@ -106,16 +108,17 @@ final class RankTraining implements AutoCloseable {
 
     /** Initialises rank 0 before the others: torch's generator is shared by all threads. */
     private RankModel createModel() {
-        Communicator all = rank.communicator();
+        position.phase(CREATING);
         if (rank.isFirst()) {
             Engine.getInstance().setRandomSeed((int) settings.seed());
         } else {
-            all.barrier("rank 0's weights are made").await(all.deadline());
+            position.awaitFirst(CREATING);
         }
         RankModel made = RankModel.create(settings, rank);
         if (rank.isFirst()) {
-            all.barrier("rank 0's weights are made").await(all.deadline());
+            position.awaitFirst(CREATING);
         }
+        position.awaitAll(CREATING);
         return made;
     }
 
@@ -141,7 +144,7 @@ final class RankTraining implements AutoCloseable {
     private RankResult train() {
         TrainingStart start = loop.start();
         LOG.info("rank {} trains: {}", rank.rank(), start);
-        observers.tell(o -> o.onStart(start));
+        position.onFirst("saving the settings", () -> observers.tell(o -> o.onStart(start)));
         TrainingReport.Outcome outcome = TrainingReport.Outcome.COMPLETED;
         for (int epoch = 0; epoch < settings.epochs(); epoch++) {
             EpochLoop.Result result = loop.run(epoch, observers);
@@ -160,7 +163,7 @@ final class RankTraining implements AutoCloseable {
         }
         averaged.synchronise(replica);
         TrainingReport report = loop.report(outcome, epochs);
-        observers.tellEnd(report);
+        position.onFirst("saving the results", () -> observers.tellEnd(report));
         TrainedWeights weights = new TrainedWeights(averaged.model(), rank, settings.task());
         return new RankResult(rank.rank(), report, weights);
     }
@@ -182,11 +185,15 @@ final class RankTraining implements AutoCloseable {
                         result.images() / result.seconds(),
                         seconds);
         epochs.add(report);
-        observers.tell(
-                o ->
-                        o.onEpoch(
-                                report,
-                                file -> averaged.model().write(file, settings.task().metadata())));
+        String saving = "saving epoch " + epoch;
+        position.onFirst(
+                saving, () -> observers.tell(o -> o.onEpoch(report, file -> write(file, saving))));
+    }
+
+    private void write(Path file, String saving) {
+        position.phase(saving + ", " + file.getFileName());
+        averaged.model().write(file, settings.task().metadata());
+        position.phase(saving);
     }
 
     private boolean isDue(int epoch) {
@@ -197,12 +204,18 @@ final class RankTraining implements AutoCloseable {
         observers.tell(o -> o.onValidation(epoch));
         replica.broadcastBuffers();
         averaged.synchronise(replica);
-        return found.run(
-                new ValidationContext(
-                        rank,
-                        this::predict,
-                        settings.batchSize() / rank.worldSize(),
-                        settings.loading()));
+        String validating = "validating epoch " + epoch;
+        position.phase(validating);
+        ValidationResult result =
+                found.run(
+                        new ValidationContext(
+                                rank,
+                                this::predict,
+                                settings.batchSize() / rank.worldSize(),
+                                settings.loading(),
+                                () -> position.awaitAll(validating)));
+        position.phase("finishing epoch " + epoch);
+        return result;
     }
 
     private NDList predict(NDList data) {

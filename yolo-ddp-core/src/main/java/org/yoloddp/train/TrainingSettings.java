@@ -4,6 +4,7 @@ import java.util.List;
 import org.yoloddp.amp.Precision;
 import org.yoloddp.ddp.Reduction;
 import org.yoloddp.optim.OptimizerSpec;
+import org.yoloddp.rendezvous.Heartbeats;
 import org.yoloddp.sampler.IndexSampler;
 import org.yoloddp.schedule.HyperparameterSchedule;
 
@@ -28,6 +29,7 @@ import org.yoloddp.schedule.HyperparameterSchedule;
  * @param syncBatchNorm whether batch norm takes its statistics over all ranks
  * @param loading how batches are loaded
  * @param deadlines how long waits may take
+ * @param heartbeats how ranks that are gone or stuck are noticed
  * @param observers who watches, in order
  */
 public record TrainingSettings(
@@ -49,4 +51,5 @@ public record TrainingSettings(
         boolean syncBatchNorm,
         Loading loading,
         Deadlines deadlines,
+        Heartbeats heartbeats,
         List<TrainingObserver> observers) {}

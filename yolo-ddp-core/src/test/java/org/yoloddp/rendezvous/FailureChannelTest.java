@@ -135,10 +135,10 @@ class FailureChannelTest {
                 ClientLink.connect(
                         server.address(), token, Hello.of("failure", "default", 0, 2), dying, LONG);
         link.send(
-                new Beat("train", 9, 4, "barrier(tag 'next')", true, 0, 1000)
+                new Beat("train", 9, 4, "barrier(tag 'next')", true, 0, 1000, 1000, 5000)
                         .write(new MessageWriter().int8(FailureChannel.BEAT)));
         link.closeAfter(
-                new Beat("train", 9, 4, "barrier(tag 'next')", true, 0, 1000)
+                new Beat("train", 9, 4, "barrier(tag 'next')", true, 0, 1000, 1000, 5000)
                         .write(new MessageWriter().int8(FailureChannel.BEAT)),
                 LONG);
         assertThat(decisions(0, 1))

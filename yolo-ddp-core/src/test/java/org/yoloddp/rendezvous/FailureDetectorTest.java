@@ -9,10 +9,11 @@ import org.junit.jupiter.api.Test;
 class FailureDetectorTest {
 
     private long now;
-    private final FailureDetector detector = new FailureDetector(Duration.ofSeconds(5), () -> now);
+    private final FailureDetector detector = new FailureDetector(Heartbeats.defaults(), () -> now);
 
     private static Beat beat(boolean waiting, long idleMillis) {
-        return new Beat("training", 7, 3, "barrier(tag 'x')", waiting, idleMillis, 60_000);
+        return new Beat(
+                "training", 7, 3, "barrier(tag 'x')", waiting, idleMillis, 60_000, 1000, 5000);
     }
 
     private void pass(long millis) {
@@ -72,6 +73,27 @@ class FailureDetectorTest {
                                 1,
                                 true,
                                 "no progress for more than 60000 ms while ranks 0, 2 wait for it"));
+    }
+
+    /** The limits come with the heartbeats: the server may be a launcher that knows none. */
+    @Test
+    void eachRankHasTheLimitsThatItsHeartbeatsTell() {
+        Beat own = new Beat("training", 7, 3, "", false, 0, 60_000, 200, 600);
+        detector.connected(0);
+        detector.connected(1);
+        assertThat(detector.interval()).isEqualTo(Duration.ofSeconds(1));
+        detector.heard(1, own);
+        assertThat(detector.interval()).isEqualTo(Duration.ofMillis(200));
+        passWatched(500);
+        assertThat(detector.check()).isEmpty();
+        pass(101);
+        assertThat(detector.check())
+                .contains(
+                        new FailureDetector.Suspect(
+                                1,
+                                false,
+                                "no heartbeat for more than 600 ms: it is stopped, starved or cut"
+                                        + " off"));
     }
 
     @Test

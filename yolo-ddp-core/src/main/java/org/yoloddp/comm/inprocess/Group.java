@@ -51,6 +51,7 @@ final class Group {
     private final @Nullable Executor[] executors;
     private final @Nullable Fingerprint[] last;
     private final boolean[] left;
+    private final boolean isWorld;
     private int active;
     private @Nullable CommunicationException failure;
 
@@ -69,6 +70,7 @@ final class Group {
         for (int i = 0; i < size; i++) {
             queues.add(new ArrayDeque<>());
         }
+        this.isWorld = family.groups().isEmpty();
         family.groups().add(this);
     }
 
@@ -278,6 +280,9 @@ final class Group {
         if (failure == null) {
             failure = cause;
             unclaimed = 0;
+            if (isWorld) {
+                family.store.fail(cause);
+            }
             for (Group child : children) {
                 child.failAll(cause);
             }

@@ -13,6 +13,7 @@ import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.DType;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.HostCommunicator;
+import org.yoloddp.comm.InMemoryStore;
 import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.Work;
 import org.yoloddp.error.ConfigurationException;
@@ -49,6 +50,18 @@ public final class InProcessCommunicator extends HostCommunicator {
      * @return the communicators; the thread of rank r uses the r-th and closes it
      */
     public static List<Communicator> group(int size, Duration deadline) {
+        return group(size, deadline, new InMemoryStore());
+    }
+
+    /**
+     * Makes the group of all ranks, with a store in which they leave notes.
+     *
+     * @param size the number of ranks
+     * @param deadline the longest that a collective may take before it fails
+     * @param store the ranks' store, whose waits end when the group fails
+     * @return the communicators; the thread of rank r uses the r-th and closes it
+     */
+    public static List<Communicator> group(int size, Duration deadline, InMemoryStore store) {
         if (size < 1) {
             throw new ConfigurationException("A group needs at least 1 rank, not " + size);
         }
@@ -56,7 +69,7 @@ public final class InProcessCommunicator extends HostCommunicator {
             throw new ConfigurationException("The deadline must be positive, not " + deadline);
         }
         int[] ranks = IntStream.range(0, size).toArray();
-        Group world = new Group("world", ranks, new Family(size, deadline));
+        Group world = new Group("world", ranks, new Family(size, deadline, store));
         List<Communicator> communicators = new ArrayList<>();
         for (int rank : ranks) {
             communicators.add(new InProcessCommunicator(world, rank));

@@ -58,7 +58,9 @@ public final class InProcessProvider implements CommunicatorProvider {
                                 () ->
                                         new Places(
                                                 InProcessCommunicator.group(
-                                                        context.size(), context.deadline())));
+                                                        context.size(),
+                                                        context.deadline(),
+                                                        store)));
         Communicator mine = world.places.getAndSet(context.rank(), null);
         if (mine == null) {
             throw new ConfigurationException(
