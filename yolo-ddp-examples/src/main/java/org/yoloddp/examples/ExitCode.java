@@ -10,6 +10,7 @@ final class ExitCode {
     static final int FAILED = 1;
     static final int WRONG_USE = 2;
     static final int INTERRUPTED = 130;
+    static final int TERMINATED = 143;
 
     private ExitCode() {}
 

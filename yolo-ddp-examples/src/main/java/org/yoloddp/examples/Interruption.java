@@ -3,13 +3,15 @@ package org.yoloddp.examples;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.yoloddp.launch.StopSignal;
 
 /**
  * Turns Ctrl-C and SIGTERM into an interrupt of the thread that made this, so that all ranks end
  * after the same step and the run folder is complete.
  *
  * <p>A shutdown hook: the JVM, which runs it for such a signal, waits for it and then ends with 128
- * and the signal's number, which is 130 for Ctrl-C.
+ * and the signal's number, which is 130 for Ctrl-C. What is left can be cut short by a second
+ * signal: from the first on, signals are handled here, since the JVM would only wait for its hook.
  */
 final class Interruption implements AutoCloseable {
 
@@ -19,10 +21,25 @@ final class Interruption implements AutoCloseable {
     private final CountDownLatch done = new CountDownLatch(1);
     private final Thread hook = new Thread(this::interrupt, "interruption");
     private final Console console;
+    private final boolean secondEndsNow;
     private volatile boolean happened;
 
+    /** One that signals cannot cut short. */
     Interruption(Console console) {
+        this(console, false);
+    }
+
+    /**
+     * Begins.
+     *
+     * @param console where it is told
+     * @param secondEndsNow whether another signal ends the JVM at once. Not for a rank that a
+     *     launcher has started: a terminal sends Ctrl-C to it as well as to the launcher, which
+     *     passes it on, so that one Ctrl-C comes twice
+     */
+    Interruption(Console console, boolean secondEndsNow) {
         this.console = console;
+        this.secondEndsNow = secondEndsNow;
         Runtime.getRuntime().addShutdownHook(hook);
     }
 
@@ -32,15 +49,23 @@ final class Interruption implements AutoCloseable {
 
     private void interrupt() {
         happened = true;
-        console.warn("interrupted: ending after this step");
-        worker.interrupt();
-        try {
+        try (Signals again = secondEndsNow ? new Signals(this::endNow) : null) {
+            console.warn(
+                    "interrupted: ending after this step"
+                            + (again == null ? "" : "; once more ends at once"));
+            worker.interrupt();
             if (!done.await(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
                 console.warn("the training did not end within " + LIMIT.toSeconds() + " s");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    private void endNow(StopSignal signal, int count) {
+        console.warn("interrupted again: ending at once; the run folder may be incomplete");
+        Runtime.getRuntime()
+                .halt(signal == StopSignal.INTERRUPT ? ExitCode.INTERRUPTED : ExitCode.TERMINATED);
     }
 
     /** Lets a JVM that is ending end, once everything is printed. */

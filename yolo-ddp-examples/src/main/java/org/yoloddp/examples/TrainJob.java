@@ -57,7 +57,7 @@ final class TrainJob {
 
     Result run() {
         options.check();
-        try (Interruption interruption = new Interruption(console)) {
+        try (Interruption interruption = new Interruption(console, !placement.launched())) {
             Hyp hyp = options.hyp == null ? Hyp.defaults() : Hyp.load(options.hyp);
             warnOfWhatIsLeftOut(hyp);
             DetectionDataset data = data();

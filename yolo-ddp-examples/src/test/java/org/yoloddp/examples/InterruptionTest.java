@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
@@ -26,7 +28,14 @@ class InterruptionTest {
     void controlCEndsAllRanksAndLeavesACompleteRunFolder()
             throws IOException, InterruptedException {
         Path data = SyntheticShapes.write(folder.resolve("shapes"), 8, 2, 64, 0);
-        Process program = start("--data=" + data, "--epochs=10000", "--project=" + folder);
+        Process program =
+                start(
+                        "--data=" + data,
+                        "--epochs=10000",
+                        "--project=" + folder,
+                        "--imgsz=64",
+                        "--batch-size=4",
+                        "--nproc=2");
         try (BufferedReader out = program.inputReader()) {
             String line = out.readLine();
             while (line != null && !line.startsWith("epoch 1/")) {
@@ -45,6 +54,47 @@ class InterruptionTest {
         }
     }
 
+    /** Steps are long here, so that the training would go on for a while after the first. */
+    @Test
+    void secondControlCEndsAtOnce() throws IOException, InterruptedException {
+        Path data = SyntheticShapes.write(folder.resolve("shapes"), 8, 2, 320, 0);
+        Process program =
+                start(
+                        "--data=" + data,
+                        "--epochs=10000",
+                        "--project=" + folder,
+                        "--imgsz=320",
+                        "--batch-size=8",
+                        "--nproc=1");
+        Path errors = folder.resolve("err.txt");
+        try (BufferedReader out = program.inputReader()) {
+            String line = out.readLine();
+            while (line != null && !line.startsWith("epoch 1/")) {
+                line = out.readLine();
+            }
+            assertThat(line).as("a first epoch").isNotNull();
+            interrupt(program);
+            String first = "warning: interrupted: ending after this step; once more ends at once";
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+            while (!Files.readString(errors).contains(first)) {
+                assertThat(System.nanoTime() - end).as(first).isNegative();
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(2));
+            }
+            interrupt(program);
+            List<String> rest = out.lines().toList();
+            assertThat(program.waitFor(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(program.exitValue()).isEqualTo(130);
+            assertThat(rest).noneMatch(text -> text.startsWith("interrupted after "));
+            assertThat(errors)
+                    .content()
+                    .contains(
+                            "warning: interrupted again: ending at once; the run folder may be"
+                                    + " incomplete");
+        } finally {
+            program.destroyForcibly();
+        }
+    }
+
     private Process start(String... options) throws IOException {
         List<String> command =
                 new ArrayList<>(
@@ -54,10 +104,7 @@ class InterruptionTest {
                                 "-cp",
                                 System.getProperty("java.class.path"),
                                 YoloDdp.class.getName(),
-                                "train",
-                                "--imgsz=64",
-                                "--batch-size=4",
-                                "--nproc=2"));
+                                "train"));
         command.addAll(List.of(options));
         return new ProcessBuilder(command)
                 .redirectError(folder.resolve("err.txt").toFile())
