@@ -17,9 +17,11 @@ import picocli.CommandLine.Spec;
             BenchScalingCommand.class,
             BenchMemoryCommand.class,
             BenchAllReduceCommand.class,
+            BenchFaultsCommand.class,
             BenchServeCommand.class,
             BenchAllReduceRankCommand.class,
-            BenchScalingRankCommand.class
+            BenchScalingRankCommand.class,
+            BenchFaultsRankCommand.class
         })
 final class BenchCommand implements Runnable {
 

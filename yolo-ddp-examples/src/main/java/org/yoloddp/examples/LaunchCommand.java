@@ -98,6 +98,14 @@ final class LaunchCommand implements Callable<Integer> {
     private double monitorInterval;
 
     @Option(
+            names = "--stop-timeout",
+            defaultValue = "10",
+            description =
+                    "Seconds that ranks have to end after another has failed, before they are"
+                            + " killed.")
+    private double stopTimeout;
+
+    @Option(
             names = {"--log-dir", "--log_dir"},
             description = "Folder for a log file of each rank and stream.")
     private @Nullable Path logFolder;
@@ -172,7 +180,8 @@ final class LaunchCommand implements Callable<Integer> {
                         .optMasterAddress(masterAddress)
                         .optInsecureRendezvous(insecure)
                         .optMaxRestarts(maxRestarts)
-                        .optMonitorInterval(Duration.ofNanos((long) (monitorInterval * 1e9)))
+                        .optMonitorInterval(seconds(monitorInterval))
+                        .optStopTimeout(seconds(stopTimeout))
                         .optConsole(console.outBytes(), console.errBytes());
         if (masterPort != null) {
             builder.optMasterPort(masterPort);
@@ -193,6 +202,10 @@ final class LaunchCommand implements Callable<Integer> {
             builder.optTee(StreamSelection.parse(tee));
         }
         return builder.build();
+    }
+
+    private static Duration seconds(double number) {
+        return Duration.ofNanos((long) (number * 1e9));
     }
 
     /** Whether the command stands behind {@code --}. */
