@@ -2,12 +2,17 @@ package org.yoloddp.launch;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystems;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
@@ -18,11 +23,13 @@ import org.yoloddp.rendezvous.JobToken;
 
 /**
  * The files of a launch: log files, which stay, and a folder that only this user can look into,
- * with the token and the workers' error files, which goes at the end.
+ * with the token and the workers' error files, which goes at the end. What a launcher has left that
+ * was killed goes when this user launches next on the same host.
  */
 final class LaunchFiles implements AutoCloseable {
 
     private static final Logger LOG = LoggerFactory.getLogger(LaunchFiles.class);
+    private static final String PREFIX = "yolo-ddp-launch-";
 
     private final Path secret;
     private final @Nullable Path logs;
@@ -37,7 +44,10 @@ final class LaunchFiles implements AutoCloseable {
     static LaunchFiles create(Settings settings) {
         Path folder = Path.of(System.getProperty("java.io.tmpdir"));
         try {
-            Path secret = Files.createTempDirectory("yolo-ddp-launch", ownerOnly("rwx------"));
+            Path secret =
+                    Files.createTempDirectory(
+                            folder, PREFIX + OwnerInName.prefix(), ownerOnly("rwx------"));
+            removeStale(folder, Files.getOwner(secret));
             return new LaunchFiles(secret, logFolder(settings, folder), settings);
         } catch (IOException e) {
             throw LaunchException.cannotWrite(folder, e);
@@ -108,13 +118,40 @@ final class LaunchFiles implements AutoCloseable {
 
     @Override
     public void close() {
-        try (Stream<Path> files = Files.walk(secret)) {
+        try {
+            delete(secret);
+        } catch (IOException e) {
+            LOG.warn("{} is left over: {}", secret, e.toString());
+        }
+    }
+
+    /**
+     * Removes what launchers of this user have left that are gone. Only folders of the user's own:
+     * into somebody else's, links could be put while they are emptied.
+     */
+    private static void removeStale(Path temporary, UserPrincipal user) {
+        try (DirectoryStream<Path> folders = Files.newDirectoryStream(temporary, PREFIX + "*")) {
+            for (Path folder : folders) {
+                String name = folder.getFileName().toString();
+                if (OwnerInName.isGone(name.substring(PREFIX.length()))
+                        && Files.isDirectory(folder, LinkOption.NOFOLLOW_LINKS)
+                        && Files.getOwner(folder, LinkOption.NOFOLLOW_LINKS).equals(user)) {
+                    delete(folder);
+                    LOG.info("removed {}, which a launcher had left that was killed", folder);
+                }
+            }
+        } catch (IOException | UncheckedIOException | DirectoryIteratorException e) {
+            // Perhaps another launcher starts at the same time and does the same.
+            LOG.debug("cannot remove what was left in {}", temporary, e);
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
             List<Path> inside = files.sorted(Comparator.reverseOrder()).toList();
             for (Path file : inside) {
                 Files.deleteIfExists(file);
             }
-        } catch (IOException e) {
-            LOG.warn("{} is left over: {}", secret, e.toString());
         }
     }
 

@@ -78,6 +78,28 @@ class LauncherTest {
     }
 
     @Test
+    void removesWhatLaunchersHaveLeftThatAreGone() throws IOException {
+        String prefix = OwnerInName.prefix();
+        String[] own = prefix.split("-", -1);
+        Path temporary = Path.of(System.getProperty("java.io.tmpdir"));
+        Path left = temporary.resolve("yolo-ddp-launch-" + own[0] + "-" + own[1] + "-1-77");
+        Path used = temporary.resolve("yolo-ddp-launch-" + prefix + "77");
+        try {
+            for (Path path : List.of(left, used)) {
+                Files.writeString(Files.createDirectory(path).resolve("token"), "secret");
+            }
+            assertThat(launcher(1, "true").build().run().outcome()).isEqualTo(Outcome.DONE);
+            assertThat(left).doesNotExist();
+            assertThat(used.resolve("token")).hasContent("secret");
+        } finally {
+            for (Path path : List.of(left, used)) {
+                Files.deleteIfExists(path.resolve("token"));
+                Files.deleteIfExists(path);
+            }
+        }
+    }
+
+    @Test
     void commandThatWatchesItsInputGetsTheLaunchersPort() throws IOException {
         // cat ends when its input does: after the launcher, which would be never, or by a signal.
         LauncherBuilder builder = launcher(1, "env > env.$RANK").optWatchesInput(true);

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommBuffer;
@@ -51,6 +52,11 @@ final class FaultyRank {
 
     private static final Duration DEADLINE = Duration.ofMinutes(2);
     private static final Duration STALL = Duration.ofSeconds(2);
+    private static final long LOOK_NANOS = TimeUnit.MILLISECONDS.toNanos(10);
+
+    /** Whether this process ends of its own accord. */
+    private static final AtomicBoolean ENDING = new AtomicBoolean();
+
     private static final int SMALL = 250;
     private static final int LARGE = 20_000;
 
@@ -98,6 +104,8 @@ final class FaultyRank {
         } catch (RuntimeException | Error e) {
             noteFailure(e);
             throw e;
+        } finally {
+            ENDING.set(true);
         }
         note("done." + place.generation() + "." + place.rank(), "well");
     }
@@ -218,20 +226,21 @@ final class FaultyRank {
         note(
                 "fault." + place.generation() + "." + place.rank(),
                 kind.name() + " " + ProcessHandle.current().pid());
+        ENDING.set(kind == Fault.EXIT);
         kind.strike(relay);
     }
 
     /**
-     * Lets this process take no notice of SIGTERM, as one whose end waits for a step that is long
-     * in native code.
+     * Lets this process take no notice of SIGTERM while it takes part, as one whose end waits for a
+     * step that is long in native code. An end of its own accord is not held up.
      */
     static void resistOrderlyEnds() {
         Thread patient =
                 new Thread(
                         () -> {
                             long end = System.nanoTime() + DEADLINE.toNanos();
-                            while (System.nanoTime() - end < 0) {
-                                LockSupport.parkNanos(DEADLINE.toNanos());
+                            while (!ENDING.get() && System.nanoTime() - end < 0) {
+                                LockSupport.parkNanos(LOOK_NANOS);
                             }
                         },
                         "long step");
