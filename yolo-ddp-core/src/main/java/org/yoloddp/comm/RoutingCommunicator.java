@@ -213,6 +213,7 @@ public final class RoutingCommunicator implements Communicator {
     @Override
     public void progress(String phase, long step) {
         host.progress(phase, step);
+        device.progress(phase, step);
     }
 
     @Override

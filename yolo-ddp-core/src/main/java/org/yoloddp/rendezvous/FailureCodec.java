@@ -106,7 +106,7 @@ final class FailureCodec {
         };
     }
 
-    private static void write(MessageWriter out, Fingerprint call) {
+    static void write(MessageWriter out, Fingerprint call) {
         out.text(call.group()).int64(call.sequence()).int8(call.operation().ordinal());
         DType dtype = call.dtype();
         ReduceOp op = call.op();
@@ -117,7 +117,7 @@ final class FailureCodec {
         out.text(call.tag());
     }
 
-    private static Fingerprint fingerprint(MessageReader in) throws MalformedMessageException {
+    static Fingerprint fingerprint(MessageReader in) throws MalformedMessageException {
         String group = in.text();
         long sequence = in.int64();
         Operation operation = constant(Operation.values(), in.int8());

@@ -111,6 +111,11 @@ final class NcclLibrary {
         return runtime.file();
     }
 
+    /** Whether this is what tests use in place of the real ones; it works on host memory. */
+    boolean isTestDouble() {
+        return runtime.has("yoloddp_test_double_set");
+    }
+
     /** What ncclGetVersion says, such as 22602. */
     int version() {
         return version;
