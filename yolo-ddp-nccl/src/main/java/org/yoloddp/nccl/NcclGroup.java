@@ -3,12 +3,8 @@ package org.yoloddp.nccl;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -52,8 +48,8 @@ final class NcclGroup {
 
     private final LocalGroup local;
     private final NcclDevice device;
-    private final Calls calls;
-    private final ConcurrentLinkedQueue<Thread> waiting = new ConcurrentLinkedQueue<>();
+    private final NcclCalls calls;
+    private final NcclWaiters waiters = new NcclWaiters();
 
     /** Guarded by this, like all below that is not volatile. */
     private final ArrayDeque<NcclWork> pending = new ArrayDeque<>();
@@ -79,7 +75,7 @@ final class NcclGroup {
         this.name = name;
         this.world = world;
         this.rank = rank;
-        this.calls = new Calls(this);
+        this.calls = new NcclCalls(this);
         this.device = new NcclDevice(this);
         this.local = LocalGroup.join(session.nonce + "/" + id, session.locals(world), this);
     }
@@ -226,28 +222,12 @@ final class NcclGroup {
     }
 
     void wake() {
-        for (Thread thread : waiting) {
-            LockSupport.unpark(thread);
-        }
+        waiters.wake();
     }
 
     /** Waits a little, or until something happens in the group. */
     void park(long nanos) {
-        waiting.add(Thread.currentThread());
-        try {
-            LockSupport.parkNanos(this, nanos);
-        } finally {
-            waiting.remove(Thread.currentThread());
-        }
-    }
-
-    void park(NcclWork work, long nanos) {
-        waiting.add(Thread.currentThread());
-        try {
-            work.park(nanos);
-        } finally {
-            waiting.remove(Thread.currentThread());
-        }
+        waiters.park(nanos);
     }
 
     boolean isFailing() {
@@ -412,6 +392,7 @@ final class NcclGroup {
             }
             tearing = true;
         }
+        endPassed();
         if (!local.forget(this, LAUNCHING_MILLIS)) {
             LOG.warn("rank {}: a thread is still inside NCCL while it is aborted", worldRank());
         }
@@ -423,6 +404,19 @@ final class NcclGroup {
         device.awaitPassed(open);
         tornDown = true;
         endAll();
+    }
+
+    /** What was through before the abort has succeeded, as it may have on other ranks. */
+    private void endPassed() {
+        List<NcclWork> open;
+        synchronized (this) {
+            open = new ArrayList<>(pending);
+        }
+        for (NcclWork work : open) {
+            if (!work.look()) {
+                return;
+            }
+        }
     }
 
     private void endAll() {
@@ -490,7 +484,7 @@ final class NcclGroup {
     void release() {
         CommunicationException cause = failure;
         if (cause == null) {
-            cause = CommunicatorClosedException.of(name, worldRank());
+            cause = session.rankFailed(this, CommunicatorClosedException.of(name, worldRank()));
         }
         boolean open = oldest() != null;
         if (open || failure != null) {
@@ -502,53 +496,5 @@ final class NcclGroup {
             }
         }
         local.release(this).forEach(member -> member.device.close(call("close")));
-    }
-
-    /** Numbers calls and tells the ledger of them. */
-    private static final class Calls {
-
-        private record Route(Operation operation, int peer) {}
-
-        private final NcclGroup group;
-        private final Map<Route, Long> messages = new HashMap<>();
-        private long count;
-        private long collectives;
-
-        Calls(NcclGroup group) {
-            this.group = group;
-        }
-
-        synchronized Fingerprint next(
-                Operation operation,
-                @Nullable CommBuffer buffer,
-                @Nullable ReduceOp op,
-                int peer,
-                List<Long> counts,
-                String tag) {
-            boolean message = LedgerCall.isMessage(operation);
-            long sequence =
-                    message
-                            ? messages.merge(new Route(operation, peer), 1L, Long::sum) - 1
-                            : collectives++;
-            count++;
-            return new Fingerprint(
-                    group.name,
-                    sequence,
-                    operation,
-                    buffer == null ? null : buffer.dtype(),
-                    buffer == null ? 0 : buffer.count(),
-                    op,
-                    peer,
-                    counts,
-                    tag);
-        }
-
-        synchronized long count() {
-            return count;
-        }
-
-        void tell(Fingerprint call) {
-            group.session.post(new Note.Posted(group.id, call));
-        }
     }
 }

@@ -1,5 +1,6 @@
 package org.yoloddp.nccl;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
@@ -40,10 +41,7 @@ final class NcclLaunch {
                 StreamEvent done = work.group.stream().record();
                 work.launched(done);
             }
-        } catch (RuntimeException | InterruptedException e) {
-            if (e instanceof InterruptedException) {
-                Thread.currentThread().interrupt();
-            }
+        } catch (RuntimeException e) {
             batch.forEach(work -> work.group.accuse(e));
         } finally {
             restore(cuda, device, batch);
@@ -60,17 +58,12 @@ final class NcclLaunch {
         }
     }
 
-    private static void begin(List<NcclWork> batch) throws InterruptedException {
+    private static void begin(List<NcclWork> batch) {
         NcclWork first = batch.get(0);
         Nccl nccl = first.group.session.nccl();
         Cuda cuda = first.group.session.cuda();
         NcclCall call = first.group.call(first.call);
-        if (!ONE.tryLock(first.group.session.deadline.toMillis(), TimeUnit.MILLISECONDS)) {
-            throw NcclRefusal.notReady(
-                    "let this process launch " + first,
-                    first.call.peer(),
-                    first.group.session.deadline);
-        }
+        lock(first);
         try {
             for (NcclWork work : batch) {
                 if (work.group.session.keeps(StreamWait.PRODUCER)) {
@@ -90,6 +83,28 @@ final class NcclLaunch {
             }
         } finally {
             ONE.unlock();
+        }
+    }
+
+    /** An interrupt of this rank is no reason to fail all of them. */
+    private static void lock(NcclWork first) {
+        Duration deadline = first.group.session.deadline;
+        long end = System.nanoTime() + deadline.toNanos();
+        boolean interrupted = false;
+        boolean locked = false;
+        while (!locked && end - System.nanoTime() > 0) {
+            try {
+                locked = ONE.tryLock(end - System.nanoTime(), TimeUnit.NANOSECONDS);
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+        if (!locked) {
+            throw NcclRefusal.notReady(
+                    "let this process launch " + first, first.group.worldRank(), deadline);
         }
     }
 
@@ -114,7 +129,7 @@ final class NcclLaunch {
         if (count == 0) {
             return;
         }
-        long at = buffer.address();
+        long at = work.buffer == null ? buffer.address() : work.address;
         DType dtype = buffer.dtype();
         switch (work.call.operation()) {
             case ALL_REDUCE, BARRIER ->
@@ -137,7 +152,7 @@ final class NcclLaunch {
         NcclCall call = group.call(work.call);
         List<Long> counts = work.call.counts();
         DType dtype = buffer.dtype();
-        long at = buffer.address();
+        long at = work.address;
         if (counts.stream().distinct().count() == 1) {
             long share = counts.get(0);
             long mine = at + group.rank * share * dtype.bytes();
@@ -161,7 +176,7 @@ final class NcclLaunch {
         NcclCall call = group.call(work.call);
         List<Long> counts = work.call.counts();
         DType dtype = buffer.dtype();
-        long at = buffer.address();
+        long at = work.address;
         if (counts.stream().distinct().count() == 1) {
             long share = counts.get(0);
             long mine = at + group.rank * share * dtype.bytes();

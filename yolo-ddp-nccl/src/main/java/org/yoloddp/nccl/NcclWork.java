@@ -4,7 +4,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.CommunicationException;
@@ -31,6 +30,10 @@ final class NcclWork implements Work {
     final long index;
 
     final @Nullable CommBuffer buffer;
+
+    /** Where the buffer is, which it does not tell any more once it is closed. */
+    final long address;
+
     final @Nullable ReduceOp op;
 
     /** What the producer had been given when this was asked for. */
@@ -60,6 +63,7 @@ final class NcclWork implements Work {
         this.call = call;
         this.index = index;
         this.buffer = buffer;
+        this.address = buffer == null ? 0 : buffer.address();
         this.op = op;
         this.ready = ready;
         this.record = group.session.record(call);
@@ -175,7 +179,7 @@ final class NcclWork implements Work {
             if (now - start < SPIN_NANOS) {
                 Thread.onSpinWait();
             } else {
-                group.park(this, NAP_NANOS);
+                group.park(NAP_NANOS);
                 interrupted |= Thread.interrupted();
             }
         }
@@ -222,7 +226,7 @@ final class NcclWork implements Work {
             if (System.nanoTime() - expiry >= 0) {
                 timeOut(group.session.deadline);
             }
-            group.park(this, NAP_NANOS);
+            group.park(NAP_NANOS);
             interrupted |= Thread.interrupted();
         }
         if (interrupted) {
@@ -269,12 +273,6 @@ final class NcclWork implements Work {
         }
         action.run();
         return true;
-    }
-
-    void park(long nanos) {
-        if (!ended) {
-            LockSupport.parkNanos(this, nanos);
-        }
     }
 
     private static long nanos(Duration duration) {

@@ -18,9 +18,12 @@ class NcclCommunicatorTest extends CommunicatorFailureContract {
                 TestDouble.provider(), size, deadline, rank -> GroupContext.localHostId());
     }
 
-    /** Each device passes the end of a collective by itself. */
+    /**
+     * Each device passes the end of a collective by itself, so all that ranks have in flight may
+     * have ended on one of them alone: two in the contract's test.
+     */
     @Override
     protected long mayDiffer() {
-        return 1;
+        return 2;
     }
 }

@@ -14,7 +14,8 @@ public final class TestDouble {
     public static synchronized NcclProvider provider() throws Exception {
         NativeStubs.assumeGcc();
         if (!used) {
-            Path folder = Files.createDirectories(Path.of("target", "test-double").toAbsolutePath());
+            Path folder =
+                    Files.createDirectories(Path.of("target", "test-double").toAbsolutePath());
             NativeStubs stubs = new NativeStubs(folder);
             System.setProperty(
                     "org.bytedeco.javacpp.cachedir", folder.resolve("javacpp").toString());
