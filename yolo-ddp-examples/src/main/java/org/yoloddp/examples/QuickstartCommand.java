@@ -53,7 +53,7 @@ final class QuickstartCommand implements Callable<Integer> {
                         "--epochs",
                         Integer.toString(options.epochs),
                         "--nproc",
-                        Integer.toString(options.ranks),
+                        Integer.toString(options.threads()),
                         "--project",
                         options.project.toString()));
         TrainJob.Result result = new TrainJob(options, console).run();

@@ -47,16 +47,18 @@ final class TrainJob {
     record Result(int exitCode, TrainingReport report, RunFolder folder, DetectionDataset data) {}
 
     private final TrainOptions options;
-    private final Placement placement = Placement.of(System.getenv());
+    private final Placement placement;
     private final Console console;
 
     TrainJob(TrainOptions options, Console console) {
         this.options = options;
+        this.placement = Placement.of(System.getenv(), options.ranks != null);
         this.console = placement.writes() ? console : console.onlyFailures();
     }
 
     Result run() {
         options.check();
+        placement.found().ifPresent(found -> console.print("found " + found));
         try (Interruption interruption = new Interruption(console, !placement.launched())) {
             Hyp hyp = options.hyp == null ? Hyp.defaults() : Hyp.load(options.hyp);
             warnOfWhatIsLeftOut(hyp);
@@ -98,7 +100,7 @@ final class TrainJob {
                 .setBatchSize(options.batchSize)
                 .optWorld(
                         placement.world(
-                                options.ranks,
+                                options.threads(),
                                 options.endpoint,
                                 DeviceChoice.parse(options.device)))
                 .optOptimizer(optimizer(hyp))

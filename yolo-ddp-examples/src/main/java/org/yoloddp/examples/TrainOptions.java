@@ -64,8 +64,12 @@ final class TrainOptions {
             description = "Width and height of the network's input.")
     int imageSize;
 
-    @Option(names = "--nproc", defaultValue = "1", description = "Ranks, as threads of this JVM.")
-    int ranks;
+    @Option(
+            names = "--nproc",
+            description =
+                    "Ranks, as threads of this JVM; by default 1, or one of those that SLURM, MPI"
+                            + " or Kubernetes has started.")
+    @Nullable Integer ranks;
 
     @Option(
             names = "--rdzv-endpoint",
@@ -188,6 +192,11 @@ final class TrainOptions {
         return layers;
     }
 
+    /** The ranks that this JVM runs as threads. */
+    int threads() {
+        return ranks == null ? 1 : ranks;
+    }
+
     /** For args.yaml: every option by its name. */
     Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
@@ -198,7 +207,7 @@ final class TrainOptions {
         map.put("epochs", epochs);
         map.put("batch_size", batchSize);
         map.put("imgsz", imageSize);
-        map.put("nproc", ranks);
+        map.put("nproc", threads());
         map.put("device", device);
         map.put("workers", workers);
         map.put("optimizer", optimizer.name());

@@ -7,6 +7,8 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -59,6 +61,58 @@ class LaunchedTrainingTest {
         JsonArray hashes = summary.getAsJsonArray("parametersSha256");
         assertThat(hashes).hasSize(2);
         assertThat(hashes.get(0)).isEqualTo(hashes.get(1));
+    }
+
+    /** Each finds its rank in variables that mpirun sets; RANK and WORLD_SIZE are not there. */
+    @Test
+    @Tag("process")
+    void processesOfMpirunTrainOneModel() throws IOException, InterruptedException {
+        Path data = SyntheticShapes.write(folder.resolve("shapes"), 8, 2, 64, 0);
+        int port;
+        try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = free.getLocalPort();
+        }
+        List<Process> ranks = new ArrayList<>();
+        try {
+            for (int rank = 0; rank < 2; rank++) {
+                ProcessBuilder builder =
+                        new ProcessBuilder(
+                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                                "-Xmx512m",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                YoloDdp.class.getName(),
+                                "train",
+                                "--imgsz=64",
+                                "--batch-size=4",
+                                "--epochs=1",
+                                "--data=" + data,
+                                "--project=" + folder.resolve("train"));
+                builder.environment().put("OMPI_COMM_WORLD_RANK", Integer.toString(rank));
+                builder.environment().put("OMPI_COMM_WORLD_SIZE", "2");
+                builder.environment().put("OMPI_COMM_WORLD_LOCAL_RANK", Integer.toString(rank));
+                builder.environment().put("OMPI_COMM_WORLD_LOCAL_SIZE", "2");
+                builder.environment().put("MASTER_PORT", Integer.toString(port));
+                ranks.add(
+                        builder.redirectErrorStream(true)
+                                .redirectOutput(folder.resolve("rank" + rank + ".txt").toFile())
+                                .start());
+            }
+            for (int rank = 0; rank < 2; rank++) {
+                assertThat(ranks.get(rank).waitFor(60, TimeUnit.SECONDS)).isTrue();
+                assertThat(ranks.get(rank).exitValue())
+                        .as(Files.readString(folder.resolve("rank" + rank + ".txt")))
+                        .isZero();
+            }
+        } finally {
+            ranks.forEach(Process::destroyForcibly);
+        }
+        assertThat(Files.readString(folder.resolve("rank0.txt")))
+                .startsWith("found MPI (OMPI_COMM_WORLD_RANK is 0")
+                .contains("results in " + folder.resolve("train/exp"));
+        assertThat(folder.resolve("rank1.txt")).isEmptyFile();
+        assertThat(folder.resolve("train/exp2")).doesNotExist();
+        assertThat(folder.resolve("train/exp/summary.json")).content().contains("\"worldSize\": 2");
     }
 
     @Test
