@@ -10,7 +10,7 @@ Needs Python 3.9 to 3.12 with:
 (yolov5 is AGPL-3.0; this script imports it and holds none of it.) It reads lines from stdin and
 answers each with one line of JSON on stdout:
 
-    run N    takes N steps and answers {"ms": [N durations], "memory": {"resident": MB, "peak": MB}};
+    run N    takes N steps and answers {"ms": [N durations], "memory": {"resident": MB, "peak": MB, "faulted": MB a step}};
              memory is empty where the system doesn't tell
     quit     ends
 
@@ -21,6 +21,7 @@ import argparse
 import contextlib
 import json
 import os
+import resource
 import sys
 import time
 
@@ -151,11 +152,14 @@ def main():
         if words == ["quit"]:
             return
         durations = []
+        faulted = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
         for _ in range(int(words[1])):
             start = time.perf_counter()
             step()
             durations.append((time.perf_counter() - start) * 1000)
-        answer({"ms": durations, "memory": memory()})
+        faulted = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faulted
+        megabytes = faulted * resource.getpagesize() / 1048576 / len(durations)
+        answer({"ms": durations, "memory": {**memory(), "faulted": megabytes}})
 
 
 if __name__ == "__main__":

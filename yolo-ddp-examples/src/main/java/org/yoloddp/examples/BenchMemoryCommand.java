@@ -17,7 +17,8 @@ import picocli.CommandLine.Option;
         showDefaultValues = true,
         description = {
             "Tells the memory of a training by model, in MB: resident before there is a model, while"
-                    + " steps are taken, at its peak, and the Java heap within it. With several ranks"
+                    + " steps are taken, at its peak, the Java heap within it, and what a step had to"
+                    + " map anew (page faults). With several ranks"
                     + " also with the optimizer's state sharded. Each case has a JVM of its own; it"
                     + " needs Linux.",
             "With --rival python that of YOLOv5 on PyTorch too, with one rank. Packages: see 'bench"

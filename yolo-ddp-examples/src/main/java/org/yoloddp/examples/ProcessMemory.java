@@ -11,9 +11,13 @@ import java.util.regex.Pattern;
 /** What Linux tells of the memory of this process. */
 final class ProcessMemory {
 
+    private static final Path STAT = Path.of("/proc/self/stat");
     private static final Path STATUS = Path.of("/proc/self/status");
     private static final Pattern LINE = Pattern.compile("(VmRSS|VmHWM):\\s+(\\d+) kB");
     private static final double MEGA = 1 << 20;
+
+    /** As getconf PAGESIZE tells on the platforms that libtorch's binding is built for. */
+    private static final int PAGE_BYTES = 4096;
 
     private ProcessMemory() {}
 
@@ -36,9 +40,24 @@ final class ProcessMemory {
                 }
             }
         } catch (IOException e) {
-            return Map.of();
+            return new TreeMap<>();
         }
         memory.put("heap", Runtime.getRuntime().totalMemory() / MEGA);
         return memory;
+    }
+
+    /**
+     * Returns how much memory the system had to map because it was touched, since the process has
+     * begun, in MB; 0 on other systems. What grows from step to step is given back and mapped anew.
+     */
+    static double faulted() {
+        try {
+            String stat = Files.readString(STAT);
+            // The second field, the program's name, may hold blanks; minor faults are the tenth.
+            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+            return Long.parseLong(fields[7]) * PAGE_BYTES / MEGA;
+        } catch (IOException e) {
+            return 0;
+        }
     }
 }

@@ -25,6 +25,7 @@ final class ServedTurns implements TrainingObserver {
     private final Gson gson = new Gson();
     private double[] millis = {};
     private int taken;
+    private double faultedBefore;
 
     /**
      * @param residentBefore the memory in MB before there was a model, if known
@@ -53,7 +54,9 @@ final class ServedTurns implements TrainingObserver {
         }
         millis[taken++] = report.millis();
         if (taken == millis.length) {
-            console.print(gson.toJson(new TurnProcess.Turn(millis, ProcessMemory.now())));
+            Map<String, Double> memory = ProcessMemory.now();
+            memory.put("faulted", (ProcessMemory.faulted() - faultedBefore) / taken);
+            console.print(gson.toJson(new TurnProcess.Turn(millis, memory)));
             next();
         }
     }
@@ -67,6 +70,7 @@ final class ServedTurns implements TrainingObserver {
             }
             millis = new double[Integer.parseInt(run.group(1))];
             taken = 0;
+            faultedBefore = ProcessMemory.faulted();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

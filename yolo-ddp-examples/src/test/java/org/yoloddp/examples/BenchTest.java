@@ -118,7 +118,8 @@ class BenchTest {
                         "yolov5n, 64 px, batch 1, 2 ranks, sharded");
         for (JsonObject row : rows) {
             JsonObject memory = row.getAsJsonObject("ours_mb");
-            assertThat(memory.keySet()).containsExactly("before", "heap", "peak", "resident");
+            assertThat(memory.keySet())
+                    .containsExactly("before", "faulted", "heap", "peak", "resident");
             assertThat(memory.get("peak").getAsDouble())
                     .isGreaterThanOrEqualTo(memory.get("resident").getAsDouble())
                     .isGreaterThan(memory.get("before").getAsDouble());
