@@ -1,102 +1,361 @@
 package org.yoloddp;
 
 import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
 import ai.djl.nn.Block;
-import ai.djl.nn.LambdaBlock;
 import ai.djl.nn.SequentialBlock;
+import ai.djl.nn.core.Linear;
+import ai.djl.training.dataset.RandomAccessDataset;
+import ai.djl.training.dataset.Record;
+import ai.djl.training.loss.Loss;
+import ai.djl.util.Progress;
 import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
-import org.yoloddp.comm.RankFailedException;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+import org.yoloddp.comm.CommBuffer;
+import org.yoloddp.comm.Communicator;
+import org.yoloddp.comm.ComputeStream;
+import org.yoloddp.comm.DType;
+import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.launch.ErrorFile;
+import org.yoloddp.report.RunFolder;
 import org.yoloddp.torch.TorchRuntime;
+import org.yoloddp.train.Deadlines;
+import org.yoloddp.train.LossValue;
+import org.yoloddp.train.RankContext;
+import org.yoloddp.train.StepReport;
+import org.yoloddp.train.TrainingLoss;
+import org.yoloddp.train.TrainingObserver;
 
 /**
- * A rank of a small training, to be launched: arguments are a folder, a fault, and the rank and the
- * step that it befalls. Each rank that throws leaves a file that says what, and how many
- * milliseconds after the fault.
+ * A rank of a small training, to be launched: arguments are a folder, a {@link Fault}, and the rank
+ * and the step that it befalls; a restarted one trains for two epochs and is done. Each rank that
+ * throws leaves a {@link Notice}.
  */
 public final class FaultyTraining {
 
-    private final Path folder;
-    private final String fault;
-    private final long faultStep;
-    private long step;
+    /** From so many steps before the fault on, steps are long enough for a heartbeat each. */
+    private static final int SLOW_STEPS = 3;
 
-    private FaultyTraining(Path folder, String fault, long faultStep) {
+    private static final long SLOW_NANOS = TimeUnit.MILLISECONDS.toNanos(80);
+
+    private final Path folder;
+    private final Fault fault;
+    private final boolean mine;
+    private final long faultStep;
+    private @Nullable RankContext context;
+    private long step = -1;
+
+    /** Keeps the heap full until the training has failed of it. */
+    private @Nullable List<byte[]> hoard;
+
+    private FaultyTraining(Path folder, Fault fault, boolean mine, long faultStep) {
         this.folder = folder;
         this.fault = fault;
+        this.mine = mine;
         this.faultStep = faultStep;
     }
 
     public static void main(String[] arguments) throws IOException {
         Path folder = Path.of(arguments[0]);
         String rank = System.getenv("RANK");
-        String fault = rank.equals(arguments[2]) ? arguments[1] : "none";
-        boolean again = !"0".equals(System.getenv("TORCHELASTIC_RESTART_COUNT"));
+        String restarts = System.getenv().getOrDefault("TORCHELASTIC_RESTART_COUNT", "0");
+        boolean again = !restarts.equals("0");
         FaultyTraining training =
-                new FaultyTraining(folder, again ? "none" : fault, Long.parseLong(arguments[3]));
+                new FaultyTraining(
+                        folder,
+                        again ? Fault.NONE : Fault.valueOf(arguments[1]),
+                        rank.equals(arguments[2]),
+                        Long.parseLong(arguments[3]));
+        Files.writeString(
+                folder.resolve("pid." + rank + "." + restarts),
+                Long.toString(ProcessHandle.current().pid()));
         TorchRuntime.start();
         try (Toy toy = new Toy();
-                DistributedTrainer trainer =
-                        toy.builder()
-                                .setBlock(context -> training.block())
-                                .setEpochs(again ? 2 : 100_000)
-                                .optWorld(World.fromEnvironment())
-                                .build()) {
+                DistributedTrainer trainer = training.builder(toy, again ? 2 : 100_000).build()) {
             String hash = trainer.train().parametersSha256().toString();
             Files.writeString(folder.resolve("done." + rank), hash);
-        } catch (RuntimeException e) {
-            long now = System.currentTimeMillis();
-            long since = now - Files.getLastModifiedTime(folder.resolve("fault")).toMillis();
-            String what = e.getClass().getSimpleName();
-            if (e instanceof RankFailedException failed) {
-                what += " " + failed.rank() + " " + failed.pid();
-            }
-            Files.writeString(folder.resolve("noticed." + rank), since + " " + what);
+        } catch (Throwable e) {
+            training.hoard = null;
+            Notice.write(folder.resolve("notice." + rank), training.millisSinceFault(), e);
             ErrorFile.write(e);
             System.err.println("error: " + e);
             System.exit(1);
         }
     }
 
-    private Block block() {
-        return new SequentialBlock()
-                .add(
-                        new LambdaBlock(
-                                input -> {
-                                    forward();
-                                    return new NDList(input);
-                                },
-                                "fault"))
-                .add(Toy.net());
+    private DistributedTrainerBuilder builder(Toy toy, int epochs) {
+        DistributedTrainerBuilder builder =
+                toy.builder()
+                        .setBlock(this::block)
+                        .setLoss(rank -> loss())
+                        .setDataset(new Points(toy.points))
+                        .setEpochs(epochs)
+                        .optWorld(World.fromEnvironment())
+                        .optDeadlines(
+                                Deadlines.defaults()
+                                        .withCollective(Duration.ofSeconds(20))
+                                        .withData(Duration.ofSeconds(2)));
+        return fault == Fault.DISK && mine
+                ? builder.addObserver(RunFolder.at(folder.resolve("disk"))).addObserver(filling())
+                : builder;
     }
 
-    private void forward() {
-        if (++step != faultStep || fault.equals("none")) {
+    private long millisSinceFault() throws IOException {
+        Path file = folder.resolve("fault");
+        return Files.exists(file)
+                ? System.currentTimeMillis() - Files.getLastModifiedTime(file).toMillis()
+                : -1;
+    }
+
+    private Block block(RankContext rank) {
+        context = rank;
+        if (fault == Fault.PARAMETERS) {
+            mark();
+        }
+        return fault == Fault.PARAMETERS && mine
+                ? new SequentialBlock().add(Toy.net()).add(Linear.builder().setUnits(2).build())
+                : Toy.net();
+    }
+
+    /** Only the rank that the fault befalls says when. */
+    private void mark() {
+        if (!mine) {
             return;
         }
         try {
             Files.createFile(folder.resolve("fault"));
+        } catch (FileAlreadyExistsException e) {
+            // the first moment counts
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private TrainingLoss loss() {
+        TrainingLoss good = TrainingLoss.of(Loss.softmaxCrossEntropyLoss());
+        return new TrainingLoss() {
+            @Override
+            public List<String> terms() {
+                return good.terms();
+            }
+
+            @Override
+            public LossValue evaluate(NDList labels, NDList predictions) {
+                return good.evaluate(labels, userCode(predictions));
+            }
+        };
+    }
+
+    /** What runs in every step of every rank. */
+    private NDList userCode(NDList predictions) {
+        step++;
+        if (fault != Fault.NONE && step >= faultStep - SLOW_STEPS && step <= faultStep) {
+            LockSupport.parkNanos(SLOW_NANOS);
+        }
+        if (step != faultStep) {
+            return predictions;
+        }
+        switch (fault) {
+            case ORDER, LENGTH, DTYPE, OPERATION -> {
+                mark();
+                disagree(context.communicator());
+            }
+            default -> {
+                if (mine) {
+                    return befall(predictions);
+                }
+            }
+        }
+        return predictions;
+    }
+
+    private NDList befall(NDList predictions) {
+        switch (fault) {
+            case KILL, STOP -> {
+                mark();
+                signal(fault.name());
+            }
+            case LOOP -> {
+                mark();
+                spin();
+            }
+            case EXCEPTION -> {
+                mark();
+                throw new IllegalStateException("the sample is broken");
+            }
+            case EXIT -> {
+                mark();
+                System.exit(0);
+            }
+            case MEMORY -> {
+                mark();
+                fillHeap();
+            }
+            case NAN_LOSS -> {
+                mark();
+                return new NDList(predictions.singletonOrThrow().mul(Float.NaN));
+            }
+            case NAN_GRADIENT -> {
+                mark();
+                // The square root of zero has an infinite gradient, times zero.
+                var logits = predictions.singletonOrThrow();
+                return new NDList(logits.add(logits.mul(0).abs().sqrt()));
+            }
+            default -> {
+                // befalls elsewhere
+            }
+        }
+        return predictions;
+    }
+
+    private static void spin() {
+        while (!Thread.currentThread().isInterrupted()) {
+            Thread.onSpinWait();
+        }
+    }
+
+    private void fillHeap() {
+        List<byte[]> pieces = new ArrayList<>(1 << 20);
+        hoard = pieces;
+        for (int size = 1 << 24; size >= 1 << 10; size /= 4) {
+            try {
+                while (true) {
+                    pieces.add(new byte[size]);
+                }
+            } catch (OutOfMemoryError e) {
+                if (size == 1 << 10) {
+                    throw e;
+                }
+            }
+        }
+    }
+
+    /** Collectives that are the same on all ranks but one. */
+    private void disagree(Communicator all) {
+        try (CommBuffer a = all.allocate(DType.F32, 8);
+                CommBuffer b = all.allocate(DType.F32, 8);
+                CommBuffer longer = all.allocate(DType.F32, 9);
+                CommBuffer ints = all.allocate(DType.I32, 8)) {
             switch (fault) {
-                case "kill" -> signal("KILL");
-                case "stop" -> signal("STOP");
-                case "exception" -> throw new IllegalStateException("the sample is broken");
-                case "exit" -> System.exit(0);
-                case "memory" -> throw new OutOfMemoryError("as if the heap were full");
-                default -> throw new IllegalArgumentException(fault);
+                case ORDER -> {
+                    boolean swapped = mine;
+                    reduce(all, swapped ? b : a, swapped ? "b" : "a");
+                    reduce(all, swapped ? a : b, swapped ? "a" : "b");
+                }
+                case LENGTH -> reduce(all, mine ? longer : a, "sum");
+                case DTYPE -> reduce(all, mine ? ints : a, "sum");
+                default -> {
+                    if (mine) {
+                        all.broadcast(a, 0, ComputeStream.HOST, "sum").await(all.deadline());
+                    } else {
+                        reduce(all, a, "sum");
+                    }
+                }
+            }
+        }
+        throw new AssertionError("unlike collectives went through");
+    }
+
+    private static void reduce(Communicator all, CommBuffer buffer, String tag) {
+        all.allReduce(buffer, ReduceOp.SUM, ComputeStream.HOST, tag).await(all.deadline());
+    }
+
+    private static void signal(String name) {
+        String pid = Long.toString(ProcessHandle.current().pid());
+        try {
+            Process kill = new ProcessBuilder("kill", "-" + name, pid).start();
+            if (!kill.waitFor(30, TimeUnit.SECONDS)) {
+                throw new IllegalStateException("kill hangs");
             }
         } catch (IOException | InterruptedException e) {
             throw new IllegalStateException(e);
         }
     }
 
-    private static void signal(String name) throws IOException, InterruptedException {
-        String pid = Long.toString(ProcessHandle.current().pid());
-        Process kill = new ProcessBuilder("kill", "-" + name, pid).start();
-        if (!kill.waitFor(30, TimeUnit.SECONDS)) {
-            throw new IllegalStateException("kill hangs");
+    /** Takes what is left of the run folder's disk, at the step of the fault. */
+    private TrainingObserver filling() {
+        return new TrainingObserver() {
+            @Override
+            public void onStep(StepReport report) {
+                if (report.step() == faultStep) {
+                    mark();
+                    fillDisk();
+                }
+            }
+        };
+    }
+
+    private void fillDisk() {
+        Path big = folder.resolve("disk/big");
+        try (var out = Files.newOutputStream(big)) {
+            while (true) {
+                out.write(new byte[512]);
+            }
+        } catch (IOException e) {
+            System.err.println("filled: " + e);
+        }
+    }
+
+    /** The toy's points, of a data set whose get may never come back. */
+    private final class Points extends RandomAccessDataset {
+
+        private final RandomAccessDataset points;
+        private final int worldSize = Integer.parseInt(System.getenv("WORLD_SIZE"));
+        private int asked;
+
+        Points(RandomAccessDataset points) {
+            super(new Options());
+            this.points = points;
+        }
+
+        @Override
+        public Record get(NDManager manager, long index) throws IOException {
+            // One is asked for its shape.
+            if (mine && asked++ == 1 + faultStep * Toy.BATCH / worldSize) {
+                if (fault == Fault.LOADER_HANGS) {
+                    mark();
+                    hang();
+                } else if (fault == Fault.LOADER_FAILS) {
+                    mark();
+                    throw new StackOverflowError("decoding never ends");
+                }
+            }
+            return points.get(manager, index);
+        }
+
+        private void hang() {
+            long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(10);
+            while (System.nanoTime() < end) {
+                LockSupport.parkNanos(TimeUnit.MINUTES.toNanos(1));
+            }
+        }
+
+        @Override
+        protected long availableSize() {
+            return points.size();
+        }
+
+        @Override
+        public void prepare(Progress progress) {}
+    }
+
+    private static final class Options extends RandomAccessDataset.BaseBuilder<Options> {
+
+        Options() {
+            setSampling(1, false);
+        }
+
+        @Override
+        protected Options self() {
+            return this;
         }
     }
 }

@@ -1,142 +1,229 @@
 package org.yoloddp;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.params.provider.EnumSource.Mode.INCLUDE;
 
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.yoloddp.comm.GroupContext;
 import org.yoloddp.launch.LaunchReport;
 import org.yoloddp.launch.LaunchReport.Outcome;
-import org.yoloddp.launch.Launcher;
 import org.yoloddp.launch.WorkerFailure;
 
-/** Real trainings as launched processes, and what befalls one of them. */
+/**
+ * Real trainings as launched processes, and what befalls one rank of them: every other rank throws
+ * the same typed failure in time, with all its fields, and the launcher's report has the same root
+ * cause.
+ */
 @Tag("torch")
-@Timeout(115)
+@Timeout(150)
 @EnabledOnOs(value = OS.LINUX, disabledReason = "faults are signals, sent by kill")
 class LaunchedFaultsTest {
 
+    private static final int RANKS = 3;
+    private static final String WHERE = "in phase 'training', (before|after|during) .+";
+
     @TempDir private Path folder;
 
-    private final ByteArrayOutputStream output = new ByteArrayOutputStream();
+    /** What befalls one rank, and what is known of it. */
+    private enum Row {
+        KILL(1, 1000, WHERE, "it vanished without a word", "was ended by SIGKILL .*"),
+        KILL_OF_RANK_0(0, 1000, WHERE, "it vanished without a word", "was ended by SIGKILL .*"),
+        STOP(
+                1,
+                6000,
+                WHERE,
+                "no heartbeat for more than 5000 ms: it is stopped, starved or cut off",
+                "was stopped, since it no longer took part; last error line: rank [02] says:"
+                        + " RankFailedException: Rank 1 .*"),
+        LOOP(
+                1,
+                75_000,
+                WHERE,
+                "no progress for more than 60000 ms while ranks? .* waits? for it",
+                "was stopped, since it no longer took part; last error line: rank [02] says:"
+                        + " RankFailedException: Rank 1 .*"),
+        EXCEPTION(
+                2,
+                1000,
+                "training",
+                "java.lang.IllegalStateException: the sample is broken",
+                "ended with exit code 1; last error line: RankFailedException: Rank 2 .*"),
+        MEMORY(
+                1,
+                5000,
+                "training",
+                "java.lang.OutOfMemoryError: Java heap space",
+                "ended with exit code 1; last error line: RankFailedException: Rank 1 .*"),
+        EXIT(
+                1,
+                1000,
+                WHERE,
+                "it vanished without a word",
+                "ended with exit code 0 while the others still needed it.*"),
+        LOADER_HANGS(
+                1,
+                3500,
+                WHERE,
+                "org.yoloddp.train.LateBatchException: batch 0 of 4 of epoch 5 on rank 1 did not"
+                        + " come within PT2S.*",
+                "ended with exit code 1; last error line: LateBatchException: batch 0 of 4 .*"),
+        LOADER_FAILS(
+                1,
+                1000,
+                "training",
+                "java.lang.StackOverflowError: decoding never ends",
+                "ended with exit code 1; last error line: RankFailedException: Rank 1 .*"),
+        NAN_LOSS(
+                1,
+                1000,
+                WHERE,
+                "org.yoloddp.train.NonFiniteLossException: the loss term 'loss' is NaN on rank 1"
+                        + " at step 20.*",
+                "ended with exit code 1; last error line: NonFiniteLossException: .*"),
+        NAN_GRADIENT(
+                1,
+                1000,
+                WHERE,
+                "org.yoloddp.train.NonFiniteGradientException: .*",
+                "ended with exit code 1; last error line: NonFiniteGradientException: .*");
 
-    @Test
+        final int rank;
+        final long millis;
+        final String operation;
+        final String cause;
+        final String report;
+
+        Row(int rank, long millis, String operation, String cause, String report) {
+            this.rank = rank;
+            this.millis = millis;
+            this.operation = operation;
+            this.cause = cause;
+            this.report = report;
+        }
+
+        Fault fault() {
+            return this == KILL_OF_RANK_0 ? Fault.KILL : Fault.valueOf(name());
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = Row.class,
+            mode = INCLUDE,
+            names = {"KILL", "EXIT"})
     @Tag("process")
-    void killedRankIsNamedByItsPeerAndTheReport() throws IOException {
-        WorkerFailure root = fail("kill", 2, 1, Duration.ofSeconds(10));
-        assertThat(root.signal()).contains("SIGKILL");
+    void theOtherRanksAndTheLauncherNameTheRank(Row row) {
+        check(row);
+    }
+
+    @ParameterizedTest
+    @EnumSource(Row.class)
+    @Tag("slow")
+    void whateverBefallsOneRankIsNamedByAll(Row row) {
+        check(row);
+    }
+
+    private void check(Row row) {
+        FaultLaunch launch = new FaultLaunch(folder);
+        LaunchReport report = launch.run(row.fault(), RANKS, row.rank);
+        assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
+        WorkerFailure root = report.rootCause().orElseThrow();
+        assertThat(root.rank()).as(root.describe()).isEqualTo(row.rank);
+        assertThat(root.consequence()).isFalse();
+        assertThat(root.host()).isEqualTo(GroupContext.localHostId());
+        assertThat(root.describe())
+                .matches(
+                        "(?s)rank %d \\(process %d on %s\\) %s"
+                                .formatted(row.rank, root.pid(), root.host(), row.report));
+        for (int rank = 0; rank < RANKS; rank++) {
+            if (rank != row.rank) {
+                check(row, rank, launch.notice(rank), root);
+                assertThat(launch.notice(rank).message())
+                        .isEqualTo(launch.notice((RANKS - row.rank) % RANKS).message());
+            }
+        }
+        assertThat(report.failures().subList(1, report.failures().size()))
+                .allMatch(WorkerFailure::consequence)
+                .hasSize(RANKS - 1);
+    }
+
+    private static void check(Row row, int rank, Notice notice, WorkerFailure root) {
+        assertThat(notice.type()).as("rank %d", rank).isEqualTo("RankFailedException");
+        assertThat(notice.rank()).isEqualTo(row.rank);
+        assertThat(notice.host()).isEqualTo(root.host());
+        assertThat(notice.pid()).isEqualTo(root.pid());
+        assertThat(notice.step()).as(notice.message()).isEqualTo(FaultLaunch.STEP);
+        assertThat(notice.operation()).matches(row.operation);
+        assertThat(notice.cause()).matches("(?s)" + row.cause);
+        assertThat(notice.millis())
+                .as("milliseconds until rank %d had ended", rank)
+                .isBetween(0L, row.millis);
+        assertThat(notice.stacks().contains("FaultyTraining.spin")).isEqualTo(row == Row.LOOP);
+    }
+
+    /** What the ranks find together: nobody is to blame, and all say the same. */
+    private enum Disagreement {
+        ORDER("CollectiveMismatchException", 3000),
+        LENGTH("CollectiveMismatchException", 3000),
+        DTYPE("CollectiveMismatchException", 3000),
+        OPERATION("CollectiveMismatchException", 3000),
+        PARAMETERS("ReplicaMismatchException", 3000);
+
+        final String type;
+        final long millis;
+
+        Disagreement(String type, long millis) {
+            this.type = type;
+            this.millis = millis;
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Disagreement.class)
+    @Tag("slow")
+    void whatTheRanksDoDifferentlyIsToldByAll(Disagreement what) {
+        FaultLaunch launch = new FaultLaunch(folder);
+        LaunchReport report = launch.run(Fault.valueOf(what.name()), RANKS, 1);
+        assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
+        assertThat(report.failures()).hasSize(RANKS);
+        for (int rank = 0; rank < RANKS; rank++) {
+            Notice notice = launch.notice(rank);
+            assertThat(notice.type()).as(notice.message()).isEqualTo(what.type);
+            System.err.println(notice);
+            assertThat(notice.message()).isEqualTo(launch.notice(0).message());
+            assertThat(notice.millis()).isBetween(0L, what.millis);
+            assertThat(report.failures().get(rank).cause())
+                    .startsWith(what.type + ": " + notice.message().substring(0, 40));
+        }
     }
 
     @Test
     @Tag("process")
     void exceptionIsTheRootCauseAndARestartTrainsOn() throws IOException {
-        LaunchReport report = launch("exception", 2, 1, 1);
-        assertThat(report.outcome()).as(text()).isEqualTo(Outcome.DONE);
+        FaultLaunch launch = new FaultLaunch(folder);
+        LaunchReport report =
+                launch.builder(2, launch.command(Fault.EXCEPTION, 1))
+                        .optMaxRestarts(1)
+                        .build()
+                        .run();
+        assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.DONE);
         assertThat(report.restarts()).isEqualTo(1);
-        assertThat(folder.resolve("noticed.0")).content().contains("RankFailedException 1 ");
-        assertThat(folder.resolve("noticed.1")).content().contains("RankFailedException 1 ");
+        assertThat(launch.notice(0).message()).isEqualTo(launch.notice(1).message());
+        assertThat(launch.notice(0).rank()).isEqualTo(1);
         assertThat(folder.resolve("done.0"))
                 .content()
                 .isEqualTo(Files.readString(folder.resolve("done.1")))
                 .hasSizeGreaterThan(64);
-    }
-
-    @Test
-    @Tag("slow")
-    void deathIsNoticedWithinASecond() throws IOException {
-        assertThat(fail("kill", 3, 2, Duration.ofSeconds(1)).signal()).contains("SIGKILL");
-    }
-
-    @Test
-    @Tag("slow")
-    void deathOfRankZeroIsNoticedToo() throws IOException {
-        assertThat(fail("kill", 3, 0, Duration.ofSeconds(1)).signal()).contains("SIGKILL");
-    }
-
-    @Test
-    @Tag("slow")
-    void stoppedProcessIsNoticedWithinSixSeconds() throws IOException {
-        WorkerFailure root = fail("stop", 3, 1, Duration.ofSeconds(6));
-        assertThat(root.exitCode()).isEqualTo(-1);
-        assertThat(root.cause()).containsPattern("rank [02] says: RankFailedException: Rank 1 ");
-    }
-
-    @Test
-    @Tag("slow")
-    void exceptionOfUserCodeIsTheRootCause() throws IOException {
-        WorkerFailure root = fail("exception", 3, 2, Duration.ofSeconds(1));
-        assertThat(root.exitCode()).isEqualTo(1);
-        assertThat(root.consequence()).isFalse();
-        assertThat(root.cause()).contains("IllegalStateException: the sample is broken");
-    }
-
-    @Test
-    @Tag("slow")
-    void systemExitOfUserCodeIsNamedAlthoughItsExitCodeIsZero() throws IOException {
-        WorkerFailure root = fail("exit", 3, 1, Duration.ofSeconds(1));
-        assertThat(root.exitCode()).isZero();
-        assertThat(root.describe())
-                .contains("ended with exit code 0 while the others still needed it");
-    }
-
-    @Test
-    @Tag("slow")
-    void outOfMemoryIsTheRootCause() throws IOException {
-        fail("memory", 2, 1, Duration.ofSeconds(2));
-    }
-
-    /** All survivors name the rank within the limit, and so does the launcher. */
-    private WorkerFailure fail(String fault, int ranks, int failing, Duration limit)
-            throws IOException {
-        LaunchReport report = launch(fault, ranks, failing, 0);
-        assertThat(report.outcome()).as(text()).isEqualTo(Outcome.FAILED);
-        WorkerFailure root = report.rootCause().orElseThrow();
-        assertThat(root.rank()).as(root.describe()).isEqualTo(failing);
-        for (int rank = 0; rank < ranks; rank++) {
-            if (rank == failing) {
-                continue;
-            }
-            String[] words = Files.readString(folder.resolve("noticed." + rank)).split(" ", -1);
-            assertThat(words[1]).as("rank %d", rank).isEqualTo("RankFailedException");
-            assertThat(words[2]).as("rank %d", rank).isEqualTo(Integer.toString(failing));
-            assertThat(words[3]).as("rank %d", rank).isEqualTo(Long.toString(root.pid()));
-            assertThat(Long.parseLong(words[0]))
-                    .as("milliseconds until rank %d noticed", rank)
-                    .isBetween(0L, limit.toMillis());
-        }
-        return root;
-    }
-
-    private LaunchReport launch(String fault, int ranks, int failing, int restarts) {
-        return Launcher.builder()
-                .setCommand(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-Xmx256m",
-                        "-XX:TieredStopAtLevel=1",
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        FaultyTraining.class.getName(),
-                        folder.toString(),
-                        fault,
-                        Integer.toString(failing),
-                        "20")
-                .optProcesses(ranks)
-                .optMaxRestarts(restarts)
-                .optConsole(output, output)
-                .build()
-                .run();
-    }
-
-    private String text() {
-        return output.toString(StandardCharsets.UTF_8);
+        launch.assertNobodyIsLeft();
     }
 }

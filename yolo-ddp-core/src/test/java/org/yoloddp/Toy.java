@@ -18,6 +18,7 @@ import org.yoloddp.train.TrainingObserver;
 final class Toy implements AutoCloseable {
 
     static final int SAMPLES = 48;
+    static final int BATCH = 12;
 
     private final NDManager manager = NDManager.newBaseManager();
     final ArrayDataset points;
@@ -55,7 +56,7 @@ final class Toy implements AutoCloseable {
                 .setDataset(points)
                 .setLoss(Loss.softmaxCrossEntropyLoss())
                 .setEpochs(3)
-                .setBatchSize(12)
+                .setBatchSize(BATCH)
                 .optLearningRate(LearningRate.constant(.1))
                 .optThreadsPerRank(1)
                 .optWorld(World.threads(2));
