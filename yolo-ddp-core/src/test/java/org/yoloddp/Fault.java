@@ -14,8 +14,10 @@ enum Fault {
     /** A data set whose get throws an error. */
     LOADER_FAILS,
     EXCEPTION,
-    /** The heap is full indeed. */
+    /** The heap is full, until the exception has left the code that filled it. */
     MEMORY,
+    /** The heap is full, and remains so. */
+    LEAK,
     /** System.exit(0) in user code. */
     EXIT,
     /** A loss that is NaN. */

@@ -70,7 +70,8 @@ final class FaultLaunch {
         try (Stream<Path> files = Files.list(folder);
                 Stream<Path> segments = Files.list(Path.of("/dev/shm"))) {
             List<String> memory = segments.map(file -> file.getFileName().toString()).toList();
-            for (Path file : files.filter(f -> f.getFileName().toString().startsWith("pid.")).toList()) {
+            for (Path file :
+                    files.filter(f -> f.getFileName().toString().startsWith("pid.")).toList()) {
                 long pid = Long.parseLong(Files.readString(file));
                 assertThat(ProcessHandle.of(pid).filter(ProcessHandle::isAlive))
                         .as("%s of a launch that is over", file.getFileName())

@@ -53,8 +53,8 @@ public final class FaultyTraining {
     private @Nullable RankContext context;
     private long step = -1;
 
-    /** Keeps the heap full until the training has failed of it. */
-    private @Nullable List<byte[]> hoard;
+    /** What fills the heap for good. */
+    private @Nullable List<byte[]> leak;
 
     private FaultyTraining(Path folder, Fault fault, boolean mine, long faultStep) {
         this.folder = folder;
@@ -83,7 +83,6 @@ public final class FaultyTraining {
             String hash = trainer.train().parametersSha256().toString();
             Files.writeString(folder.resolve("done." + rank), hash);
         } catch (Throwable e) {
-            training.hoard = null;
             Notice.write(folder.resolve("notice." + rank), training.millisSinceFault(), e);
             ErrorFile.write(e);
             System.err.println("error: " + e);
@@ -99,10 +98,7 @@ public final class FaultyTraining {
                         .setDataset(new Points(toy.points))
                         .setEpochs(epochs)
                         .optWorld(World.fromEnvironment())
-                        .optDeadlines(
-                                Deadlines.defaults()
-                                        .withCollective(Duration.ofSeconds(20))
-                                        .withData(Duration.ofSeconds(2)));
+                        .optDeadlines(Deadlines.defaults().withData(Duration.ofSeconds(2)));
         return fault == Fault.DISK && mine
                 ? builder.addObserver(RunFolder.at(folder.resolve("disk"))).addObserver(filling())
                 : builder;
@@ -197,7 +193,12 @@ public final class FaultyTraining {
             }
             case MEMORY -> {
                 mark();
-                fillHeap();
+                fillHeap(new ArrayList<>(1 << 20));
+            }
+            case LEAK -> {
+                mark();
+                leak = new ArrayList<>(1 << 20);
+                fillHeap(leak);
             }
             case NAN_LOSS -> {
                 mark();
@@ -222,9 +223,7 @@ public final class FaultyTraining {
         }
     }
 
-    private void fillHeap() {
-        List<byte[]> pieces = new ArrayList<>(1 << 20);
-        hoard = pieces;
+    private static void fillHeap(List<byte[]> pieces) {
         for (int size = 1 << 24; size >= 1 << 10; size /= 4) {
             try {
                 while (true) {

@@ -1,11 +1,13 @@
 package org.yoloddp;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import static org.junit.jupiter.params.provider.EnumSource.Mode.INCLUDE;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -64,9 +66,15 @@ class LaunchedFaultsTest {
                 "training",
                 "java.lang.OutOfMemoryError: Java heap space",
                 "ended with exit code 1; last error line: RankFailedException: Rank 1 .*"),
+        LEAK(
+                1,
+                20_000,
+                "training",
+                "java.lang.OutOfMemoryError: Java heap space",
+                "(was stopped, since it no longer took part|ended with exit code 1); .*"),
         EXIT(
                 1,
-                1000,
+                2000,
                 WHERE,
                 "it vanished without a word",
                 "ended with exit code 0 while the others still needed it.*"),
@@ -94,7 +102,8 @@ class LaunchedFaultsTest {
                 1,
                 1000,
                 WHERE,
-                "org.yoloddp.train.NonFiniteGradientException: .*",
+                "org.yoloddp.ddp.NonFiniteGradientException: the gradient of '03Linear_bias' has an"
+                        + " element that is NaN on rank 1 at step 20.*",
                 "ended with exit code 1; last error line: NonFiniteGradientException: .*");
 
         final int rank;
@@ -149,7 +158,7 @@ class LaunchedFaultsTest {
             if (rank != row.rank) {
                 check(row, rank, launch.notice(rank), root);
                 assertThat(launch.notice(rank).message())
-                        .isEqualTo(launch.notice((RANKS - row.rank) % RANKS).message());
+                        .isEqualTo(launch.notice(row.rank == 0 ? 1 : 0).message());
             }
         }
         assertThat(report.failures().subList(1, report.failures().size()))
@@ -157,6 +166,7 @@ class LaunchedFaultsTest {
                 .hasSize(RANKS - 1);
     }
 
+    /** What a rank that goes on finds out of the one that does not. */
     private static void check(Row row, int rank, Notice notice, WorkerFailure root) {
         assertThat(notice.type()).as("rank %d", rank).isEqualTo("RankFailedException");
         assertThat(notice.rank()).isEqualTo(row.rank);
@@ -169,6 +179,42 @@ class LaunchedFaultsTest {
                 .as("milliseconds until rank %d had ended", rank)
                 .isBetween(0L, row.millis);
         assertThat(notice.stacks().contains("FaultyTraining.spin")).isEqualTo(row == Row.LOOP);
+    }
+
+    @Test
+    @Tag("slow")
+    void aDiskThatIsFullOnRankZeroIsNamedByAll() throws Exception {
+        Path disk = Files.createDirectory(folder.resolve("disk"));
+        assumeTrue(
+                shell("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk.toString()),
+                "to mount a small disk takes root");
+        try {
+            FaultLaunch launch = new FaultLaunch(folder);
+            LaunchReport report = launch.run(Fault.DISK, RANKS, 0);
+            assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
+            WorkerFailure root = report.rootCause().orElseThrow();
+            assertThat(root.rank()).as(root.describe()).isZero();
+            assertThat(root.describe()).contains("RunFolderException").contains("No space left");
+            for (int rank = 1; rank < RANKS; rank++) {
+                Notice notice = launch.notice(rank);
+                assertThat(notice.type()).as(notice.message()).isEqualTo("RankFailedException");
+                assertThat(notice.rank()).isZero();
+                assertThat(notice.host()).isEqualTo(root.host());
+                assertThat(notice.pid()).isEqualTo(root.pid());
+                assertThat(notice.cause())
+                        .startsWith("org.yoloddp.report.RunFolderException: ")
+                        .contains(disk.toString())
+                        .contains("No space left");
+                assertThat(notice.millis()).isBetween(0L, 5000L);
+            }
+        } finally {
+            shell("umount", disk.toString());
+        }
+    }
+
+    private static boolean shell(String... command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        return process.waitFor(20, TimeUnit.SECONDS) && process.exitValue() == 0;
     }
 
     /** What the ranks find together: nobody is to blame, and all say the same. */
@@ -199,7 +245,6 @@ class LaunchedFaultsTest {
         for (int rank = 0; rank < RANKS; rank++) {
             Notice notice = launch.notice(rank);
             assertThat(notice.type()).as(notice.message()).isEqualTo(what.type);
-            System.err.println(notice);
             assertThat(notice.message()).isEqualTo(launch.notice(0).message());
             assertThat(notice.millis()).isBetween(0L, what.millis);
             assertThat(report.failures().get(rank).cause())

@@ -2,6 +2,7 @@ package org.yoloddp;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -28,11 +29,13 @@ import org.yoloddp.amp.LossScaleException;
 import org.yoloddp.amp.Precision;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.ComputeStream;
+import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.comm.Work;
 import org.yoloddp.ddp.CommunicationHook;
 import org.yoloddp.ddp.CommunicationHooks;
 import org.yoloddp.ddp.GradientBucket;
+import org.yoloddp.ddp.NonFiniteGradientException;
 import org.yoloddp.ddp.PowerSgd;
 import org.yoloddp.ddp.Reduction;
 import org.yoloddp.sampler.IndexSampler;
@@ -171,6 +174,30 @@ class LossScalingTest {
             assertThat(steps)
                     .extracting(StepReport::lossScale)
                     .containsExactly(1024.0, 1024.0, 1024.0, 1024.0, 512.0, 512.0, 512.0, 512.0);
+        }
+    }
+
+    @Test
+    void withoutScalingAGradientThatIsNotFiniteFailsTheTrainingByTheNameOfItsRank() {
+        try (DistributedTrainer trainer =
+                fullBatch(8).setLoss(rank -> Unlucky.on(rank, 1, Mishap.GRADIENT_ONLY)).build()) {
+            // Rank 0 may be the first to tell, of rank 1's failure.
+            Throwable thrown = catchThrowable(trainer::train);
+            Throwable root = thrown instanceof RankFailedException ? thrown.getCause() : thrown;
+            assertThat(root)
+                    .isInstanceOfSatisfying(
+                            NonFiniteGradientException.class,
+                            e -> {
+                                assertThat(e.rank()).isEqualTo(1);
+                                assertThat(e.step()).isEqualTo(BAD_STEP);
+                                assertThat(e.parameter()).isEqualTo("03Linear_bias");
+                            })
+                    .hasMessage(
+                            "the gradient of '03Linear_bias' has an element that is NaN on rank 1"
+                                    + " at step 3. It was not averaged, so the weights of the step"
+                                    + " before are unharmed. Look at the data of this step on this"
+                                    + " rank, and at roots, divisions and logarithms in the loss,"
+                                    + " whose gradients are infinite at 0");
         }
     }
 

@@ -197,6 +197,16 @@ public interface Communicator extends AutoCloseable {
     void abort(Throwable cause);
 
     /**
+     * Tells what the group has failed of, also while its rank is busy elsewhere and calls nothing.
+     *
+     * @return the failure that later collectives will throw; empty while all is well, or if this
+     *     communicator learns of failures in its collectives only, which is the default
+     */
+    default Optional<CommunicationException> failure() {
+        return Optional.empty();
+    }
+
+    /**
      * Leaves the group and the groups split from it. Waits for collectives that all ranks have
      * submitted; those that others still expect of this rank fail. Frees what this communicator
      * allocated. Idempotent.

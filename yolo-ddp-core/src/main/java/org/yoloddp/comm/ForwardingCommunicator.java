@@ -168,6 +168,11 @@ public abstract class ForwardingCommunicator implements Communicator {
     }
 
     @Override
+    public Optional<CommunicationException> failure() {
+        return inner.failure();
+    }
+
+    @Override
     public void close() {
         inner.close();
     }

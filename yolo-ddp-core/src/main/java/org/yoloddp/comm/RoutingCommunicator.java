@@ -217,6 +217,11 @@ public final class RoutingCommunicator implements Communicator {
     }
 
     @Override
+    public Optional<CommunicationException> failure() {
+        return host.failure().or(device::failure);
+    }
+
+    @Override
     public void abort(Throwable cause) {
         try {
             host.abort(cause);

@@ -110,6 +110,7 @@ final class GradientReducer implements Gradients {
     private final ReentrantLock lock = new ReentrantLock();
     private final Readiness readiness;
     private final BucketWatch watch;
+    private final FiniteGradients finite;
     private GradientBuckets buckets;
     private CommunicationHook hook;
     private int @Nullable [] observed;
@@ -141,6 +142,7 @@ final class GradientReducer implements Gradients {
         this.reduction = reduction;
         this.manager = manager;
         watch = new BucketWatch(communicator.rank());
+        finite = new FiniteGradients(communicator.rank());
         trainable = state.trainable();
         names = trainable.stream().map(StateDict.Entry::name).toList();
         checks = StepChecks.of(state, reduction.findUnused(), communicator.rank());
@@ -260,6 +262,7 @@ final class GradientReducer implements Gradients {
     private void startUpTo(int end) {
         while (started < end) {
             GradientBucket bucket = buckets.get(started);
+            finite.check(bucket);
             BucketEvent event = watch.begin(bucket);
             Work work = hook == average ? average(bucket) : null;
             running.add(new Running(work == null ? hook.start(bucket) : finishing(work), work));
@@ -392,6 +395,12 @@ final class GradientReducer implements Gradients {
     @Override
     public void atStep(long step) {
         watch.atStep(step);
+        finite.atStep(step);
+    }
+
+    @Override
+    public void requireFinite(boolean on) {
+        finite.require(on);
     }
 
     @Override

@@ -30,6 +30,9 @@ interface Gradients extends AutoCloseable {
     /** Says which step follows. */
     void atStep(long step);
 
+    /** Says whether a gradient of this rank that is not finite is a failure. */
+    void requireFinite(boolean on);
+
     /** Takes back what the last reduction did to a hook's state. */
     void stepSkipped();
 

@@ -83,6 +83,10 @@ final class LocalGradients implements Gradients {
     @Override
     public void atStep(long step) {}
 
+    /** There is no other rank to which it could spread unseen. */
+    @Override
+    public void requireFinite(boolean on) {}
+
     /** Without a hook there is no state. */
     @Override
     public void stepSkipped() {}

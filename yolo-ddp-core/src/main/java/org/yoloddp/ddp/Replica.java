@@ -263,6 +263,18 @@ public final class Replica implements AutoCloseable {
     }
 
     /**
+     * Says whether a gradient of this rank that is infinite or not a number is a failure, which
+     * names rank and parameter, and is thrown before the average would spread it: where several
+     * ranks train without a loss scale. Gradients in the memory of the host are looked at, of the
+     * small parameters.
+     *
+     * @param on true to fail with a {@link NonFiniteGradientException}; false by default
+     */
+    public void requireFiniteGradients(boolean on) {
+        gradients.requireFinite(on);
+    }
+
+    /**
      * Tells which parameters this rank's optimizer updates: all that are trained, or this rank's
      * shard of them if the optimizer's state is divided over the ranks. All ranks' shards together
      * are all trained parameters, and no two have one in common.

@@ -31,6 +31,9 @@ final class BatchLoader implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(BatchLoader.class);
     private static final Duration SHUTDOWN = Duration.ofSeconds(10);
 
+    /** For threads that were late already: the failure is known, and should be seen. */
+    private static final Duration SHUTDOWN_LATE = Duration.ofMillis(100);
+
     private final List<BatchRequest> requests;
     private final SampleLoader loader;
     private final Duration deadline;
@@ -41,6 +44,7 @@ final class BatchLoader implements AutoCloseable {
     private final int bufferBytes;
     private @Nullable ByteBuffer lent;
     private int submitted;
+    private boolean tooLate;
     private boolean closed;
 
     /** Makes one image of a batch. */
@@ -171,6 +175,7 @@ final class BatchLoader implements AutoCloseable {
             if (!batch.missing.await(deadline.toNanos(), TimeUnit.NANOSECONDS)) {
                 List<Path> late = batch.late();
                 if (!late.isEmpty()) {
+                    tooLate = true;
                     throw DatasetException.tooSlow(deadline, late);
                 }
             }
@@ -191,11 +196,10 @@ final class BatchLoader implements AutoCloseable {
         }
         closed = true;
         threads.shutdownNow();
+        Duration time = tooLate ? SHUTDOWN_LATE : SHUTDOWN;
         try {
-            if (!threads.awaitTermination(SHUTDOWN.toSeconds(), TimeUnit.SECONDS)) {
-                LOG.warn(
-                        "a loader thread did not end within {} s and is left",
-                        SHUTDOWN.toSeconds());
+            if (!threads.awaitTermination(time.toMillis(), TimeUnit.MILLISECONDS)) {
+                LOG.warn("a loader thread did not end within {} ms and is left", time.toMillis());
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

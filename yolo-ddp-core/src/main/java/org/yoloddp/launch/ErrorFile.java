@@ -19,6 +19,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.yoloddp.comm.CollectiveTimeoutException;
 import org.yoloddp.comm.RankFailedException;
 
 /**
@@ -128,6 +129,12 @@ public final class ErrorFile {
             if (cause instanceof RankFailedException other
                     && !Integer.toString(other.rank()).equals(ownRank)) {
                 return new Blame(other.rank(), other.host(), other.pid());
+            }
+            if (cause instanceof CollectiveTimeoutException late
+                    && !late.missing().isEmpty()
+                    && late.missing().stream()
+                            .noneMatch(rank -> Integer.toString(rank).equals(ownRank))) {
+                return new Blame(late.missing().get(0), "", -1);
             }
         }
         return null;

@@ -79,9 +79,9 @@ final class FailureLog {
         return entries.stream().anyMatch(entry -> entry.blame == null);
     }
 
-    /** Whether such a failure is known, and every other worker has ended as well. */
+    /** Whether failures are known, and every worker has ended, so that nothing more will be. */
     boolean isTold(int workers) {
-        return isDecided() && ranks.size() + finished.size() >= workers;
+        return !isEmpty() && ranks.size() + finished.size() >= workers;
     }
 
     /** Whether failures are known, and those who could say more have been silent for too long. */

@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -67,6 +68,9 @@ public final class FailureChannel implements AutoCloseable {
     private long heard;
     private long checked;
     private volatile long sent;
+
+    /** Whether a heartbeat is about to be sent. */
+    private final AtomicBoolean later = new AtomicBoolean();
 
     private FailureChannel(Heartbeats heartbeats, Hello me, ClientLink link) {
         this.heartbeats = heartbeats;
@@ -131,16 +135,24 @@ public final class FailureChannel implements AutoCloseable {
         progress.finished(call);
     }
 
+    /**
+     * Sends a heartbeat at once, or, if one was just sent, a little later: what a rank says last,
+     * before it dies in a long step, must not be what is lost.
+     */
     private void beatSoon() {
-        long now = System.nanoTime();
-        if (now - sent > SOON_NANOS) {
-            sent = now;
+        long since = System.nanoTime() - sent;
+        if (since > SOON_NANOS) {
+            sent = System.nanoTime();
             link.loop().execute(this::beat);
+        } else if (later.compareAndSet(false, true)) {
+            Duration wait = Duration.ofNanos(SOON_NANOS - since);
+            link.loop().execute(() -> link.loop().schedule(wait, this::beat));
         }
     }
 
     /** Sends a heartbeat, on the link's thread. */
     private void beat() {
+        later.set(false);
         sent = System.nanoTime();
         threads.keySet().removeIf(thread -> !thread.isAlive());
         if (me.rank() >= 0) {

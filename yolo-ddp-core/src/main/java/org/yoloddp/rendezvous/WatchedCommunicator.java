@@ -129,6 +129,11 @@ final class WatchedCommunicator extends ForwardingCommunicator {
     }
 
     @Override
+    public Optional<CommunicationException> failure() {
+        return channel.failure();
+    }
+
+    @Override
     public void close() {
         try {
             super.close();

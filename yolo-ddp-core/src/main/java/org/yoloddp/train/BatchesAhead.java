@@ -12,6 +12,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -24,15 +25,20 @@ final class BatchesAhead implements BatchStream {
     private static final Logger LOG = LoggerFactory.getLogger(BatchesAhead.class);
     private static final Duration SHUTDOWN = Duration.ofSeconds(10);
 
+    /** For one that was late already: the failure is known, and should be seen. */
+    private static final Duration SHUTDOWN_LATE = Duration.ofMillis(100);
+
     private final BatchPlan plan;
     private final Maker maker;
     private final Duration deadline;
     private final NDManager manager;
-    private final ExecutorService thread;
+    private final ExecutorService executor;
     private final Deque<Future<TrainingBatch>> ahead = new ArrayDeque<>();
     private int submitted;
     private int given;
+    private boolean late;
     private boolean closed;
+    private volatile @Nullable Thread thread;
 
     /** Makes one batch. */
     interface Maker {
@@ -46,11 +52,12 @@ final class BatchesAhead implements BatchStream {
         deadline = plan.rank().deadlines().data();
         // Not of the rank's own family: a thread that is left behind may still write there.
         manager = NDManager.newBaseManager(Device.cpu());
-        thread =
+        executor =
                 Executors.newSingleThreadExecutor(
                         task -> {
                             Thread made = new Thread(task, name(plan));
                             made.setDaemon(true);
+                            thread = made;
                             return made;
                         });
         submit();
@@ -63,7 +70,7 @@ final class BatchesAhead implements BatchStream {
     private void submit() {
         while (submitted < plan.batches() && ahead.size() < plan.loading().prefetch()) {
             int batch = submitted++;
-            ahead.add(thread.submit(() -> maker.make(manager, batch)));
+            ahead.add(executor.submit(() -> maker.make(manager, batch)));
         }
     }
 
@@ -87,7 +94,11 @@ final class BatchesAhead implements BatchStream {
         } catch (ExecutionException e) {
             throw Failures.rethrow(e.getCause());
         } catch (TimeoutException e) {
-            throw LateBatchException.tooSlow(plan, given, deadline);
+            late = true;
+            Thread loader = thread;
+            throw loader == null
+                    ? LateBatchException.tooSlow(plan, given, deadline)
+                    : LateBatchException.tooSlow(plan, given, deadline, loader.getStackTrace());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw LateBatchException.interrupted(plan, given);
@@ -100,7 +111,7 @@ final class BatchesAhead implements BatchStream {
             return;
         }
         closed = true;
-        thread.shutdownNow();
+        executor.shutdownNow();
         if (hasEnded()) {
             manager.close();
         } else {
@@ -111,8 +122,9 @@ final class BatchesAhead implements BatchStream {
     }
 
     private boolean hasEnded() {
+        Duration time = late ? SHUTDOWN_LATE : SHUTDOWN;
         try {
-            return thread.awaitTermination(SHUTDOWN.toNanos(), TimeUnit.NANOSECONDS);
+            return executor.awaitTermination(time.toNanos(), TimeUnit.NANOSECONDS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             return false;

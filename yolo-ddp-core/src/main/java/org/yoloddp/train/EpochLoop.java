@@ -139,7 +139,18 @@ final class EpochLoop implements AutoCloseable {
                 elapsed);
     }
 
+    /** Tells of a failure before the batches are closed, whose thread may be stuck. */
     private TrainingStep.Result step(
+            BatchStream batches, EpochShards shards, int batchOfEpoch, RunningLosses losses) {
+        try {
+            return takeStep(batches, shards, batchOfEpoch, losses);
+        } catch (Throwable t) {
+            position.tell(t, rank);
+            throw t;
+        }
+    }
+
+    private TrainingStep.Result takeStep(
             BatchStream batches, EpochShards shards, int batchOfEpoch, RunningLosses losses) {
         boolean last = batchOfEpoch + 1 == shards.steps();
         replica.takeBuffersFrom(shards.firstActive(batchOfEpoch));

@@ -2,6 +2,7 @@ package org.yoloddp.train;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
@@ -152,9 +153,19 @@ final class RankThreads {
         return ranks.stream().anyMatch(rank -> rank.thread == thread);
     }
 
-    /** Returns why the ranks are ending, null while all is well. */
-    synchronized @Nullable Throwable rootCause() {
-        return rootCause;
+    /** Tells whether the ranks are to end, also if one that hangs does not know it. */
+    synchronized boolean areToEnd() {
+        return rootCause != null || failureOfGroup() != null;
+    }
+
+    private @Nullable Throwable failureOfGroup() {
+        for (Rank rank : ranks) {
+            Optional<CommunicationException> failure = rank.place.communicator().failure();
+            if (!rank.ended && failure.isPresent()) {
+                return failure.get().copy();
+            }
+        }
+        return null;
     }
 
     /** Returns what the ranks returned; empty unless all ended well. */
@@ -172,6 +183,7 @@ final class RankThreads {
         List<RankPlace> ended = new ArrayList<>();
         Throwable failure;
         synchronized (this) {
+            rootCause = rootCause == null ? failureOfGroup() : rootCause;
             for (Rank rank : ranks) {
                 if (rank.leave()) {
                     left.add(rank.thread);

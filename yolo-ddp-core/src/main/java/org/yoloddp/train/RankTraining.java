@@ -55,7 +55,7 @@ final class RankTraining implements AutoCloseable {
         try (GradMode gradients = GradMode.enabled();
                 RankTraining training =
                         new RankTraining(settings, rank, observers, cancelled, position)) {
-            return training.trainAndTell(watch);
+            return training.trainAndTell();
         } catch (Throwable t) {
             Throwable failure = Failures.unwrap(position.explain(t, rank));
             try {
@@ -126,11 +126,11 @@ final class RankTraining implements AutoCloseable {
      * Tells the others of a failure before anything is closed: that a replica was closed in the
      * middle of its step would seem to be the cause.
      */
-    private RankResult trainAndTell(RankWatch watch) {
+    private RankResult trainAndTell() {
         try {
             return train();
         } catch (Throwable t) {
-            watch.failed(Failures.unwrap(position.explain(t, rank)));
+            position.tell(t, rank);
             throw t;
         }
     }

@@ -89,6 +89,11 @@ final class StepPosition {
         phase(before);
     }
 
+    /** Ends the other ranks at once, before anything is closed, which may take its time. */
+    void tell(Throwable failure, RankContext rank) {
+        watch.failed(Failures.unwrap(explain(failure, rank)));
+    }
+
     /** Says of a failure where it happened, unless it says so itself. */
     Throwable explain(Throwable failure, RankContext rank) {
         return failure instanceof YoloDdpException

@@ -92,7 +92,7 @@ public final class TrainingRun {
         long cancelledAt = 0;
         while (!ranks.await(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
             long now = System.nanoTime();
-            if (ranks.rootCause() != null) {
+            if (ranks.areToEnd()) {
                 failedAt = failedAt == 0 ? now : failedAt;
                 if (now - failedAt > deadlines.shutdown().toNanos()) {
                     return;

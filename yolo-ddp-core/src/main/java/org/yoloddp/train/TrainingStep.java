@@ -82,6 +82,8 @@ final class TrainingStep implements AutoCloseable {
         this.clip = GradientClip.create(model.state(), settings.clipNorm());
         this.scaling = LossScaling.create(settings, rank, model.state());
         replica.lossScale(scaling.factor());
+        // With a loss scale such a step is skipped instead.
+        replica.requireFiniteGradients(settings.precision().lossScaling().isEmpty());
     }
 
     private void warnOfSharedGenerator() {

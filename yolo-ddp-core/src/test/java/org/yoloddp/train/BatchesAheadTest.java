@@ -148,10 +148,13 @@ class BatchesAheadTest {
                 new BatchesAhead(plan(8, 1, Duration.ofMillis(50)), this::stuck)) {
             assertThatThrownBy(() -> batches.next(manager))
                     .isInstanceOf(LateBatchException.class)
-                    .hasMessage(
-                            "batch 0 of 4 of epoch 3 on rank 0 did not come within PT0.05S: look at"
-                                    + " what the data set's get does, or allow more by"
-                                    + " Deadlines.withData");
+                    .message()
+                    .matches(
+                            "batch 0 of 4 of epoch 3 on rank 0 did not come within PT0\\.05S: look"
+                                    + " at what the data set's get does, whose thread is at"
+                                    + " org\\.yoloddp\\.train\\.BatchesAheadTest\\.stuck\\("
+                                    + "BatchesAheadTest\\.java:\\d+\\), or allow more by"
+                                    + " Deadlines\\.withData");
         }
     }
 
