@@ -12,7 +12,6 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -283,7 +282,7 @@ final class GradientReducer implements Gradients {
             endBackward();
             startRest(local.bits());
             BitSet agreed = await();
-            unused = unusedEverywhere(agreed);
+            unused = checks.unused(agreed.get(StepFlags.COUNT, StepFlags.COUNT + names.size()));
             observe();
             readiness.reset();
             return StepFlags.of(agreed);
@@ -349,18 +348,6 @@ final class GradientReducer implements Gradients {
                 unfinished.add(first.work());
             }
         }
-    }
-
-    private Set<String> unusedEverywhere(BitSet agreed) {
-        BitSet used = agreed.get(StepFlags.COUNT, StepFlags.COUNT + names.size());
-        // Not known of parameters, or no rank has run a backward.
-        if (used.isEmpty() || used.cardinality() == names.size()) {
-            return Set.of();
-        }
-        return IntStream.range(0, names.size())
-                .filter(i -> !used.get(i))
-                .mapToObj(names::get)
-                .collect(Collectors.toUnmodifiableSet());
     }
 
     /** Sends rank 0's order of readiness to all, once; later only looks whether it still holds. */

@@ -4,8 +4,6 @@ import ai.djl.ndarray.NDArray;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.torch.StateDict;
@@ -23,7 +21,6 @@ final class LocalGradients implements Gradients {
 
     private static final Logger LOG = LoggerFactory.getLogger(LocalGradients.class);
 
-    private final List<String> names;
     private final StepChecks checks;
     private final TakenGradients taken;
     private Set<String> unused = Set.of();
@@ -35,7 +32,6 @@ final class LocalGradients implements Gradients {
      * @param state with arrays that require gradients where they are trainable
      */
     LocalGradients(StateDict state) {
-        names = state.trainable().stream().map(StateDict.Entry::name).toList();
         checks = StepChecks.of(state, true, 0);
         List<NDArray> arrays = state.trainable().stream().map(StateDict.Entry::array).toList();
         taken = TakenGradients.of(arrays);
@@ -59,15 +55,8 @@ final class LocalGradients implements Gradients {
         BitSet used = taken.collect();
         midStep = false;
         checks.check(used);
-        unused = used.isEmpty() ? Set.of() : namesOutside(used);
+        unused = checks.unused(used);
         return local;
-    }
-
-    private Set<String> namesOutside(BitSet used) {
-        return IntStream.range(0, names.size())
-                .filter(i -> !used.get(i))
-                .mapToObj(names::get)
-                .collect(Collectors.toUnmodifiableSet());
     }
 
     @Override

@@ -3,6 +3,9 @@ package org.yoloddp.ddp;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.yoloddp.torch.Autograd;
 import org.yoloddp.torch.StateDict;
 
@@ -46,5 +49,22 @@ record StepChecks(
         if (!unusedAllowed) {
             throw UnusedParameterException.of(missing, count, rank);
         }
+    }
+
+    /**
+     * Returns which parameters are left alone in a step.
+     *
+     * @param used the trainable parameters that a rank has used; none if that is not known, or if
+     *     no rank has run a backward
+     */
+    Set<String> unused(BitSet used) {
+        int count = trainable.size();
+        if (used.isEmpty() || used.cardinality() == count) {
+            return Set.of();
+        }
+        return IntStream.range(0, count)
+                .filter(i -> !used.get(i))
+                .mapToObj(i -> trainable.get(i).name())
+                .collect(Collectors.toUnmodifiableSet());
     }
 }
