@@ -6,6 +6,7 @@ import java.nio.channels.SelectionKey;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -36,19 +37,20 @@ final class Connection implements EventLoop.Handler {
     }
 
     private final EventLoop loop;
-    private final Wire wire;
     private final HandshakeMachine handshake;
     private final int maxFrame;
     private final int maxUnsent;
     private final Listener listener;
     private final Deque<ByteBuffer> unsent = new ArrayDeque<>();
     private final ByteBuffer head = ByteBuffer.allocate(4);
+    private Wire wire;
     private @Nullable ByteBuffer body;
     private @Nullable SelectionKey key;
     private EventLoop.@Nullable Timer silence;
     private @Nullable HandshakeException refused;
     private long unsentBytes;
     private int discarded;
+    private boolean bound;
     private boolean open;
     private boolean closed;
     private boolean closesWhenSent;
@@ -81,6 +83,7 @@ final class Connection implements EventLoop.Handler {
                                                 null)));
         try {
             key = loop.register(wire.channel(), SelectionKey.OP_READ, this);
+            wire.start(this::resume);
             handshake.opening().ifPresent(this::enqueue);
             flush();
         } catch (IOException e) {
@@ -104,11 +107,23 @@ final class Connection implements EventLoop.Handler {
 
     @Override
     public void ready(SelectionKey selected) throws IOException {
-        if (selected.isReadable()) {
-            readAll();
-        }
+        advance();
+    }
+
+    private void advance() throws IOException {
+        readAll();
         if (!closed) {
             flush();
+        }
+    }
+
+    private void resume() {
+        if (!closed) {
+            try {
+                advance();
+            } catch (IOException e) {
+                close(e);
+            }
         }
     }
 
@@ -121,6 +136,10 @@ final class Connection implements EventLoop.Handler {
             }
             if (count <= 0) {
                 return;
+            }
+            if (!bound && refused == null) {
+                bound = true;
+                handshake.bind(wire.binding());
             }
             chunk.flip();
             while (chunk.hasRemaining() && !closed && refused == null) {
@@ -148,6 +167,12 @@ final class Connection implements EventLoop.Handler {
             head.clear();
             int limit = open ? maxFrame : HandshakeMachine.MAX_FRAME;
             if (length < 1 || length > limit) {
+                if (!open) {
+                    Optional<WireException> other = handshake.otherLanguage(length);
+                    if (other.isPresent()) {
+                        throw other.get();
+                    }
+                }
                 String text = "a message of " + Integer.toUnsignedString(length) + " bytes";
                 if (open) {
                     throw new MalformedMessageException(text + ", " + limit + " are allowed");
@@ -214,6 +239,7 @@ final class Connection implements EventLoop.Handler {
     }
 
     private void flush() throws IOException {
+        wire.flush();
         while (!unsent.isEmpty()) {
             ByteBuffer first = unsent.peek();
             int before = first.remaining();
@@ -229,8 +255,7 @@ final class Connection implements EventLoop.Handler {
         }
         boolean waits = !unsent.isEmpty() || wire.isHeld();
         if (key != null && key.isValid()) {
-            key.interestOps(
-                    waits ? SelectionKey.OP_READ | SelectionKey.OP_WRITE : SelectionKey.OP_READ);
+            key.interestOps(wire.operations(!unsent.isEmpty()));
         }
         if (closesWhenSent && !waits) {
             end(new IOException("it was closed here"));
@@ -255,12 +280,36 @@ final class Connection implements EventLoop.Handler {
             end(refused);
         } else if (open) {
             end(why);
+        } else if (why instanceof WireException wrong) {
+            refuse(wrong);
         } else {
             Reason reason =
                     why instanceof MalformedMessageException ? Reason.GARBAGE : Reason.CLOSED;
             String text =
                     AT_END.equals(why.getMessage()) ? AT_END : "the connection broke (" + why + ")";
             end(handshake.failure(reason, text, why));
+        }
+    }
+
+    /** Ends a handshake whose bytes make no sense, once the other side could read why. */
+    private void refuse(WireException wrong) {
+        String text = String.valueOf(wrong.getMessage());
+        HandshakeException failure = handshake.failure(wrong.reason(), text, wrong);
+        if (wrong.told() == WireException.Told.BOTH) {
+            end(failure);
+            return;
+        }
+        linger(failure);
+        unsent.clear();
+        unsentBytes = 0;
+        if (wrong.told() == WireException.Told.IN_PLAIN) {
+            wire = new Wire.Plain(wire.channel());
+            enqueue(HandshakeMachine.refusal(wrong.reason(), text));
+        }
+        try {
+            flush();
+        } catch (IOException e) {
+            end(failure);
         }
     }
 
@@ -277,7 +326,7 @@ final class Connection implements EventLoop.Handler {
         cancelTimer();
         unsent.clear();
         try {
-            wire.channel().close();
+            wire.close();
         } catch (IOException e) {
             LOG.debug("closing {}", peerText(), e);
         }

@@ -27,7 +27,9 @@ public final class HandshakeException extends YoloDdpException {
         /** The other side did not answer in time. */
         SILENCE("Another program may hold this port, or the process hangs; see what it does."),
         /** The other side closed the connection. */
-        CLOSED("See what the other side says.");
+        CLOSED("See what the other side says."),
+        /** One of them speaks TLS, the other does not. */
+        TLS("Set YOLODDP_TLS_TRUST for all processes of the job, or for none.");
 
         private final String advice;
 

@@ -24,6 +24,8 @@ import org.yoloddp.rendezvous.HandshakeException.Reason;
  * <p>A proof is an HMAC-SHA256 by the job's token over both nonces and both greetings. Both nonces
  * are fresh, so a recorded handshake is worth nothing; the roles differ, so a proof cannot be
  * reflected. The server proves itself first: a client tells nothing but its greeting to a stranger.
+ * Within an encrypted wire a proof also covers what only the wire's two ends have in common, so
+ * that somebody who is the end of two wires cannot pass it on.
  */
 final class HandshakeMachine {
 
@@ -38,6 +40,11 @@ final class HandshakeMachine {
     private static final int PROOF = 3;
     private static final int WELCOME = 4;
     private static final int REFUSED = 5;
+
+    /** How the first record of a TLS client begins, and one that a TLS server refuses with. */
+    private static final int TLS_HANDSHAKE = 0x1603;
+
+    private static final int TLS_ALERT = 0x1503;
 
     /**
      * What follows from a message.
@@ -56,6 +63,7 @@ final class HandshakeMachine {
     private final byte[] nonce = new byte[NONCE];
     private byte[] clientPart = {};
     private byte[] serverPart = {};
+    private byte[] binding = {};
     private @Nullable Hello peer;
     private int expected;
 
@@ -94,6 +102,11 @@ final class HandshakeMachine {
         }
         clientPart = part(mine);
         return Optional.of(new MessageWriter().int8(HELLO).raw(clientPart).toBytes());
+    }
+
+    /** Takes the {@link Wire#binding} of an encrypted wire, before the first message. */
+    void bind(byte[] value) {
+        binding = value;
     }
 
     private byte[] part(Hello hello) {
@@ -157,7 +170,7 @@ final class HandshakeMachine {
         byte[] claimed = in.bytes();
         in.end();
         if (!MessageDigest.isEqual(claimed, proof("server"))) {
-            return refuse(Reason.TOKEN, "they have different job tokens", null);
+            return refuse(Reason.TOKEN, otherProof(), null);
         }
         expected = WELCOME;
         return reply(new MessageWriter().int8(PROOF).bytes(proof("client")));
@@ -167,7 +180,7 @@ final class HandshakeMachine {
         byte[] claimed = in.bytes();
         in.end();
         if (!MessageDigest.isEqual(claimed, proof("client"))) {
-            return refuse(Reason.TOKEN, "they have different job tokens", null);
+            return refuse(Reason.TOKEN, otherProof(), null);
         }
         Hello client = peer();
         if (mine.generation() >= 0
@@ -265,7 +278,16 @@ final class HandshakeMachine {
     }
 
     private byte[] proof(String role) {
-        return token.prove(role, clientPart, serverPart);
+        return binding.length == 0
+                ? token.prove(role, clientPart, serverPart)
+                : token.prove(role, clientPart, serverPart, binding);
+    }
+
+    private String otherProof() {
+        return "they have different job tokens"
+                + (binding.length == 0
+                        ? ""
+                        : ", or somebody in between has a certificate that is trusted");
     }
 
     private static Step reply(MessageWriter message) {
@@ -273,12 +295,25 @@ final class HandshakeMachine {
     }
 
     private Step refuse(Reason reason, String text, @Nullable Throwable cause) {
+        return new Step(refusal(reason, text), false, failure(reason, text, cause));
+    }
+
+    /** Returns the message that tells the other side why nothing will come of it. */
+    static byte[] refusal(Reason reason, String text) {
         byte[] message =
                 new MessageWriter().int8(REFUSED).int8(reason.ordinal()).text(text).toBytes();
-        return new Step(
-                Arrays.copyOf(message, Math.min(message.length, MAX_FRAME)),
-                false,
-                failure(reason, text, cause));
+        return Arrays.copyOf(message, Math.min(message.length, MAX_FRAME));
+    }
+
+    /** Tells what the begin of a stream is that cannot be a message of a plain handshake. */
+    Optional<WireException> otherLanguage(int head) {
+        int begin = head >>> 16;
+        if (!isClient && begin == TLS_HANDSHAKE) {
+            return Optional.of(WireException.oneSided(true, WireException.Told.IN_PLAIN));
+        }
+        return isClient && begin == TLS_ALERT
+                ? Optional.of(WireException.oneSided(false, WireException.Told.BOTH))
+                : Optional.empty();
     }
 
     HandshakeException failure(Reason reason, String text, @Nullable Throwable cause) {

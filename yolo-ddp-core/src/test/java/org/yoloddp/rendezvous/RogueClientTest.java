@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
@@ -11,6 +12,8 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -85,6 +88,56 @@ class RogueClientTest {
                     .endsWith("what came is no handshake (4 bytes announced, 2 there)");
         }
         assertServes();
+    }
+
+    @Test
+    void clientOfTlsIsToldSo() throws IOException {
+        try (Socket socket = stranger()) {
+            socket.getOutputStream().write(new byte[] {0x16, 3, 1, 2, 0, 1, 0, 1, -4, 3, 3});
+            byte[] answer = socket.getInputStream().readNBytes(4 + 2 + 4 + 42);
+            assertThat(answer)
+                    .isEqualTo(
+                            new MessageWriter()
+                                    .bytes(
+                                            HandshakeMachine.refusal(
+                                                    HandshakeException.Reason.TLS,
+                                                    "the client speaks TLS, the server does not"))
+                                    .toBytes());
+            // It may go on for a moment before it reads that.
+            socket.getOutputStream().write(new byte[500]);
+        }
+        assertServes();
+    }
+
+    /** A server of TLS answers with an alert, or ends the connection. */
+    @Test
+    void serverOfTlsIsRecognizedAtOnce() throws Exception {
+        try (ServerSocket other = new ServerSocket(0, 5, server.address().getAddress())) {
+            CompletableFuture<Void> answer =
+                    CompletableFuture.runAsync(
+                            () -> {
+                                try (Socket socket = other.accept()) {
+                                    socket.getInputStream().readNBytes(50);
+                                    socket.getOutputStream()
+                                            .write(new byte[] {0x15, 3, 3, 0, 2, 2, 10});
+                                    socket.getInputStream().readAllBytes();
+                                } catch (IOException e) {
+                                    throw new UncheckedIOException(e);
+                                }
+                            });
+            int port = other.getLocalPort();
+            assertThatThrownBy(() -> TcpStore.connect(TcpStoreTest.loopback(port), token, LONG))
+                    .isInstanceOfSatisfying(
+                            HandshakeException.class,
+                            e -> assertThat(e.reason()).isEqualTo(HandshakeException.Reason.TLS))
+                    .hasMessage(
+                            "The handshake for 'store' with 127.0.0.1:"
+                                    + port
+                                    + " failed: the server speaks TLS, the client does not. Set"
+                                    + " YOLODDP_TLS_TRUST for all processes of the job, or for"
+                                    + " none.");
+            answer.get(10, TimeUnit.SECONDS);
+        }
     }
 
     @Test
