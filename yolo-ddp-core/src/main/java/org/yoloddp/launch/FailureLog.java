@@ -8,10 +8,17 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import org.yoloddp.comm.CollectiveTimeoutException;
+import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.launch.ErrorFile.Blame;
 import org.yoloddp.launch.JobState.Member;
 
-/** The failures of one generation, by the clock of node 0, and which of them came first. */
+/**
+ * The failures of one generation, by the clock of node 0, and which of them came first. What the
+ * ranks were told by their channel counts only as long as no worker has ended by itself: those say
+ * more.
+ */
 final class FailureLog {
 
     /** A failure and when it happened. */
@@ -20,16 +27,28 @@ final class FailureLog {
     private final List<Entry> entries = new ArrayList<>();
     private final Set<Integer> ranks = new HashSet<>();
     private final Set<Integer> finished = new HashSet<>();
+    private @Nullable CommunicationException decision;
     private long firstNoted;
 
     void clear() {
+        decision = null;
         entries.clear();
         ranks.clear();
         finished.clear();
     }
 
     boolean isEmpty() {
-        return entries.isEmpty();
+        return entries.isEmpty() && decision == null;
+    }
+
+    /** Takes for the first time what the ranks were told that they failed of. */
+    void decided(CommunicationException failure, long now) {
+        if (decision == null) {
+            decision = failure;
+            if (entries.isEmpty()) {
+                firstNoted = now;
+            }
+        }
     }
 
     /** Takes what a node tells for the first time. */
@@ -52,7 +71,7 @@ final class FailureLog {
                                 member.nodeRank(),
                                 member.host(),
                                 -1,
-                                -1,
+                                WorkerFailure.LOST,
                                 "the launcher of node "
                                         + member.nodeRank()
                                         + " has not been heard of for "
@@ -86,17 +105,32 @@ final class FailureLog {
 
     /** Whether failures are known, and those who could say more have been silent for too long. */
     boolean isOverdue(long now, Duration patience) {
-        return !entries.isEmpty() && now - firstNoted >= patience.toNanos();
+        return !isEmpty() && now - firstNoted >= patience.toNanos();
     }
 
     /** The node of the rank that is held responsible. */
     Optional<Member> blamed(JobState job) {
-        return culprit().flatMap(entry -> job.memberOf(blame(entry).rank()));
+        Optional<Entry> culprit = culprit();
+        return culprit.isPresent()
+                ? job.memberOf(blame(culprit.get()).rank())
+                : Optional.ofNullable(decision)
+                        .filter(failure -> entries.isEmpty())
+                        .flatMap(failure -> job.memberOf(blame(failure).rank()));
     }
 
     /** All failures in order of time, root cause first. */
     List<WorkerFailure> ordered(JobState job) {
         List<WorkerFailure> ordered = new ArrayList<>();
+        if (entries.isEmpty() && decision != null) {
+            String said =
+                    "the job's store says: "
+                            + decision.getClass().getSimpleName()
+                            + ": "
+                            + String.valueOf(decision.getMessage())
+                                    .strip()
+                                    .replaceAll("\\s*\\R\\s*", " ");
+            stopped(blame(decision), said, job).ifPresent(ordered::add);
+        }
         if (!isDecided()) {
             culprit().flatMap(entry -> unheard(entry, job)).ifPresent(ordered::add);
         }
@@ -138,10 +172,14 @@ final class FailureLog {
 
     /** The rank that an entry names, if it has not told of a failure itself. */
     private Optional<WorkerFailure> unheard(Entry entry, JobState job) {
-        Blame blame = blame(entry);
-        if (of(blame.rank()).isPresent()) {
+        if (of(blame(entry).rank()).isPresent()) {
             return Optional.empty(); // they blame each other
         }
+        String said = "rank " + entry.failure.rank() + " says: " + entry.failure.cause();
+        return stopped(blame(entry), said, job);
+    }
+
+    private Optional<WorkerFailure> stopped(Blame blame, String said, JobState job) {
         return job.memberOf(blame.rank())
                 .map(
                         member ->
@@ -153,12 +191,24 @@ final class FailureLog {
                                         member.nodeRank(),
                                         member.host(),
                                         blame.pid(),
-                                        finished.contains(blame.rank()) ? 0 : -1,
-                                        "rank "
-                                                + entry.failure.rank()
-                                                + " says: "
-                                                + entry.failure.cause(),
+                                        finished.contains(blame.rank()) ? 0 : WorkerFailure.STOPPED,
+                                        said,
                                         null,
                                         false));
+    }
+
+    /** Whom a decision names; the first rank that is there still if it names none. */
+    private Blame blame(CommunicationException failure) {
+        if (failure instanceof RankFailedException named) {
+            return new Blame(named.rank(), named.host(), named.pid());
+        }
+        if (failure instanceof CollectiveTimeoutException late && !late.missing().isEmpty()) {
+            return new Blame(late.missing().get(0), "", -1);
+        }
+        int rank = 0;
+        while (finished.contains(rank)) {
+            rank++;
+        }
+        return new Blame(rank, "", -1);
     }
 }

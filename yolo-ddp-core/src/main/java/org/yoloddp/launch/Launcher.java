@@ -45,8 +45,9 @@ import org.yoloddp.rendezvous.TcpStore;
  * <p>The first failure that is not the consequence of another is the root cause. A worker says that
  * its failure is a consequence by {@link ErrorFile}; our own programs do.
  *
- * <p>On Linux a worker gets a session of its own (setsid), and a command that doesn't watch its
- * input is killed when the launcher dies (setpriv). Thread-safe; each launcher runs once.
+ * <p>On Linux a worker gets a session of its own (setsid). When the launcher dies, a command that
+ * doesn't watch its input is killed, and one that does is woken if it was stopped (setpriv).
+ * Thread-safe; each launcher runs once.
  */
 public final class Launcher {
 
@@ -151,6 +152,7 @@ public final class Launcher {
                                         ? server.address().getPort()
                                         : foreignPort(generation);
                             },
+                            RankChannel.of(server),
                             System.nanoTime());
             if (alone) {
                 return agent(files, token, new InMemoryStore(), leader, server.address()).run();
@@ -178,16 +180,21 @@ public final class Launcher {
         String endpoint = settings.masterAddress() + ":" + address.getPort();
         @Nullable Path tokenFile = token.isNone() ? null : files.writeToken(token);
         ProcessTools processes = ProcessTools.of(environment.getOrDefault("PATH", ""));
-        if (!settings.watchesInput() && !processes.canTieToParent()) {
+        if (!processes.canTieToParent() && !settings.watchesInput()) {
             LOG.warn(
-                    "there is no setpriv: if this launcher is killed, '{}' goes on",
+                    "there is no setpriv with --pdeathsig: if this launcher is killed, '{}' goes"
+                            + " on",
                     settings.command().get(0));
         }
         return new Agent(
                 settings,
                 new Agent.Tools(
                         Ticker.system(),
-                        OsProcess.factory(processes, !settings.watchesInput()),
+                        OsProcess.factory(
+                                processes,
+                                settings.watchesInput()
+                                        ? ProcessTools.CONTINUE
+                                        : ProcessTools.KILL),
                         files,
                         new WorkerEnvironment(settings, environment, endpoint, tokenFile),
                         new Board(store, settings.nodes().max(), CALL),

@@ -42,11 +42,13 @@ final class Leader {
 
     private final Settings settings;
     private final IntUnaryOperator masterPort;
+    private final RankChannel channel;
     private final Map<Integer, Sighting> seen = new HashMap<>();
     private final FailureLog failures = new FailureLog();
     private JobState job;
     private Reason reason = Reason.FAILURE;
     private boolean clashForgiven;
+    private boolean rootTold;
     private long gatheringSince;
     private long lastArrival;
     private int waitingBefore;
@@ -60,11 +62,18 @@ final class Leader {
      * @param settings of the job
      * @param runId its name
      * @param masterPort the workers' port by generation, asked for once for each
+     * @param channel by which the ranks hear of failures
      * @param now the time
      */
-    Leader(Settings settings, String runId, IntUnaryOperator masterPort, long now) {
+    Leader(
+            Settings settings,
+            String runId,
+            IntUnaryOperator masterPort,
+            RankChannel channel,
+            long now) {
         this.settings = settings;
         this.masterPort = masterPort;
+        this.channel = channel;
         this.gatheringSince = now;
         this.lastArrival = now;
         this.job = JobState.begin(runId);
@@ -142,6 +151,7 @@ final class Leader {
                                                 node.processes()))
                         .toList();
         failures.clear();
+        rootTold = false;
         job = job.running(members, masterPort.applyAsInt(job.generation()));
         LOG.debug("generation {}: {}", job.generation(), members);
     }
@@ -164,6 +174,8 @@ final class Leader {
             membership |= node.state.request() == Request.LEAVE;
             allDone &= isCurrent(node) && node.state.phase() == NodeState.Phase.DONE;
         }
+        channel.decision(job.generation()).ifPresent(failure -> failures.decided(failure, now));
+        tellRanks(false);
         if (interrupted) {
             stop(Reason.INTERRUPT);
         } else if (!lost.isEmpty()) {
@@ -189,7 +201,10 @@ final class Leader {
         stop(Reason.FAILURE);
     }
 
-    /** How long to wait for the story of a rank that others blame, or of the others. */
+    /**
+     * How long to wait for the story of a rank that others blame, or of the others; and for any
+     * process to end at all, if ranks were told of a failure.
+     */
     private Duration patience(long now) {
         if (failures.isDecided()) {
             return settings.timing().notice();
@@ -210,7 +225,27 @@ final class Leader {
                                                 && !isLost(node, now));
     }
 
+    /**
+     * Lets the ranks know of a failure that is nobody else's fault: those that wait for a rank that
+     * ended before it had connected learn it in no other way. An end that somebody has asked for
+     * may be one of many in good order, which need no disturbance before all are stopped.
+     */
+    private void tellRanks(boolean stopping) {
+        if (rootTold || !failures.isDecided()) {
+            return;
+        }
+        WorkerFailure root = failures.ordered(job).get(0);
+        if (stopping || !wasInterrupted(root)) {
+            rootTold = true;
+            channel.tell(job.generation(), root);
+        }
+    }
+
     private void stop(Reason why) {
+        if (why == Reason.FAILURE) {
+            // Now: what ends from here on is no cause.
+            tellRanks(true);
+        }
         reason = why;
         job = job.stopping(why != Reason.FAILURE);
     }

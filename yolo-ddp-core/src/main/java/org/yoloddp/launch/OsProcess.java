@@ -20,10 +20,15 @@ final class OsProcess implements WorkerProcess {
         var unused = process.onExit().thenRun(() -> ended = System.nanoTime());
     }
 
-    /** Starts processes that die with this one where the system offers that, if asked to. */
-    static Factory factory(ProcessTools tools, boolean tieToParent) {
+    /**
+     * Starts processes that get a signal when this one dies, where the system offers that.
+     *
+     * @param tools of the system
+     * @param farewell the signal's name without SIG
+     */
+    static Factory factory(ProcessTools tools, String farewell) {
         return (command, environment, keepInput) -> {
-            ProcessBuilder builder = new ProcessBuilder(tools.wrap(command, tieToParent));
+            ProcessBuilder builder = new ProcessBuilder(tools.wrap(command, farewell));
             builder.environment().clear();
             builder.environment().putAll(environment);
             OsProcess started = new OsProcess(builder.start(), tools);
@@ -82,6 +87,9 @@ final class OsProcess implements WorkerProcess {
         if (signal == StopSignal.TERMINATE || !tools.send(signal.shortName(), handle.pid())) {
             handle.destroy();
         }
+        if (ProcessTools.isStopped(handle.pid())) {
+            tools.send(ProcessTools.CONTINUE, handle.pid()); // it would take no notice
+        }
     }
 
     @Override
@@ -91,7 +99,7 @@ final class OsProcess implements WorkerProcess {
         descendants.forEach(ProcessHandle::destroyForcibly);
         if (tools.ownGroup()) {
             // Those that were started and left alone since the last look.
-            tools.send("KILL", -process.pid());
+            tools.send(ProcessTools.KILL, -process.pid());
         }
         closeQuietly(process);
     }

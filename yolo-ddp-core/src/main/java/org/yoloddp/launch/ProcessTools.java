@@ -15,12 +15,21 @@ import java.util.concurrent.TimeUnit;
  * <ul>
  *   <li>{@code setsid} gives a worker a session of its own: Ctrl-C reaches the launcher only, which
  *       passes it on once, and what a worker leaves behind is found by its process group.
- *   <li>{@code setpriv --pdeathsig KILL} lets a worker die with the launcher. Linux sends that
- *       signal when the <em>thread</em> that started the worker ends; so one thread starts all.
- *   <li>{@code kill} sends what Java cannot: SIGINT, and signals to process groups.
+ *   <li>{@code setpriv --pdeathsig} lets a worker get a signal when the launcher dies, of whatever:
+ *       {@link #KILL} ends one that knows nothing of launchers; {@link #CONTINUE} wakes one that
+ *       ends when its input does, but could not see that since it was stopped, and disturbs no
+ *       other. Linux sends the signal when the <em>thread</em> that started the worker ends; so one
+ *       thread starts all.
+ *   <li>{@code kill} sends what Java cannot: SIGINT, SIGCONT, and signals to process groups.
  * </ul>
  */
 final class ProcessTools {
+
+    /** The signal that ends a worker at once. */
+    static final String KILL = "KILL";
+
+    /** The signal that lets a worker go on that was stopped. */
+    static final String CONTINUE = "CONT";
 
     private static final long LIMIT_SECONDS = 5;
 
@@ -40,10 +49,17 @@ final class ProcessTools {
             return new ProcessTools(Optional.empty(), Optional.empty(), find("kill", searchPath));
         }
         return new ProcessTools(
-                find("setsid", searchPath), find("setpriv", searchPath), find("kill", searchPath));
+                find("setsid", searchPath),
+                find("setpriv", searchPath).filter(ProcessTools::knowsFarewells),
+                find("kill", searchPath));
     }
 
-    /** Whether workers can be made to die with the launcher. */
+    /** Those of util-linux before 2.33 and of BusyBox do not. */
+    private static boolean knowsFarewells(String setpriv) {
+        return succeeds(List.of(setpriv, "--pdeathsig", CONTINUE, setpriv, "--version"));
+    }
+
+    /** Whether workers can get a signal when the launcher dies. */
     boolean canTieToParent() {
         return setpriv.isPresent();
     }
@@ -53,13 +69,16 @@ final class ProcessTools {
         return setsid.isPresent() && kill.isPresent();
     }
 
-    /** The command that starts another, with the same process id in the end. */
-    List<String> wrap(List<String> command, boolean tieToParent) {
+    /**
+     * The command that starts another, with the same process id in the end.
+     *
+     * @param command the other
+     * @param farewell the signal that it gets when the thread that starts it ends
+     */
+    List<String> wrap(List<String> command, String farewell) {
         List<String> wrapped = new ArrayList<>();
         setsid.ifPresent(wrapped::add);
-        if (tieToParent && setpriv.isPresent()) {
-            wrapped.addAll(List.of(setpriv.get(), "--pdeathsig", "KILL"));
-        }
+        setpriv.ifPresent(program -> wrapped.addAll(List.of(program, "--pdeathsig", farewell)));
         wrapped.addAll(command);
         return wrapped;
     }
@@ -69,9 +88,13 @@ final class ProcessTools {
         if (kill.isEmpty()) {
             return false;
         }
+        return succeeds(List.of(kill.get(), "-" + signal, "--", Long.toString(target)));
+    }
+
+    private static boolean succeeds(List<String> command) {
         try {
             Process process =
-                    new ProcessBuilder(kill.get(), "-" + signal, "--", Long.toString(target))
+                    new ProcessBuilder(command)
                             .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                             .redirectError(ProcessBuilder.Redirect.DISCARD)
                             .start();
@@ -80,6 +103,17 @@ final class ProcessTools {
             return false;
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+            return false;
+        }
+    }
+
+    /** Whether a process is stopped, by SIGSTOP or a debugger; false where nobody can tell. */
+    static boolean isStopped(long pid) {
+        try {
+            String stat = Files.readString(Path.of("/proc", Long.toString(pid), "stat"));
+            char state = stat.charAt(stat.lastIndexOf(')') + 2);
+            return state == 'T' || state == 't';
+        } catch (IOException | StringIndexOutOfBoundsException e) {
             return false;
         }
     }

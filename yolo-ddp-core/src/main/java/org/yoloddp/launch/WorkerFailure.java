@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param host the node's name
  * @param pid its process, -1 if it is not known
  * @param exitCode its exit code, 128 and the signal's number after a signal; -1 if it didn't end by
- *     itself but was stopped by the launcher
+ *     itself but was stopped by the launcher; -2 if its node was lost, so that nobody knows
  * @param cause what it died of, in its own words: its last line on standard error, or what it wrote
  *     into its error file; empty if it said nothing
  * @param logFile where its standard error is kept, null if nowhere
@@ -28,6 +28,12 @@ public record WorkerFailure(
         String cause,
         @Nullable String logFile,
         boolean consequence) {
+
+    /** The exit code of one that the launcher has stopped. */
+    static final int STOPPED = -1;
+
+    /** The exit code of one that was lost with its node. */
+    static final int LOST = -2;
 
     /**
      * Returns the signal that ended it.
@@ -49,14 +55,22 @@ public record WorkerFailure(
                 + (pid < 0 ? " (on " : " (process " + pid + " on ")
                 + host
                 + ") "
-                + end()
-                + (cause.isEmpty() ? "" : (isLost() ? "; " : "; last error line: ") + cause)
+                + story()
                 + (logFile == null ? "" : "; log file: " + logFile);
+    }
+
+    /** How it ended, for ranks that are told who it was beside. */
+    String how() {
+        return "it " + story();
+    }
+
+    private String story() {
+        return end() + (cause.isEmpty() ? "" : (isLost() ? "; " : "; last error line: ") + cause);
     }
 
     /** Nobody has seen how it ended. */
     private boolean isLost() {
-        return exitCode < 0 && pid < 0;
+        return exitCode == LOST;
     }
 
     private String end() {

@@ -7,7 +7,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Consumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -23,11 +22,16 @@ import org.yoloddp.comm.RemoteCauseException;
  * <p>The root cause is the first report that is no consequence of another failure. A rank that only
  * says that it lost another one is a consequence: it is believed if nothing better comes within a
  * moment, since the process that died is noticed here as well.
+ *
+ * <p>A launcher sees what no connection shows: that a rank ended before it had connected, or after
+ * it had left. What it says counts unless something was decided before; only of the same rank other
+ * words may be better, which are on their way as long as its connection is open.
  */
 final class FailureBoard implements Service {
 
     private static final Logger LOG = LoggerFactory.getLogger(FailureBoard.class);
     private static final Duration ACCUSATION = Duration.ofMillis(400);
+    private static final Duration LAST_WORDS = Duration.ofMillis(400);
     private static final Duration DUMP = Duration.ofSeconds(2);
 
     /** The ranks of one generation, and what became of them. */
@@ -38,6 +42,7 @@ final class FailureBoard implements Service {
         final Map<Integer, Connection> ranks = new HashMap<>();
         @Nullable CommunicationException decided;
         @Nullable CommunicationException accusation;
+        @Nullable RankFailedException seen;
         int dumping = -1;
 
         Job(int generation) {
@@ -50,7 +55,7 @@ final class FailureBoard implements Service {
     private final Heartbeats heartbeats;
     private final LongSupplier nanoTime;
     private final int serverRank;
-    private final Consumer<CommunicationException> report;
+    private final StoreServer.FailureListener report;
     private final Map<Integer, Job> jobs = new HashMap<>();
 
     FailureBoard(
@@ -58,7 +63,7 @@ final class FailureBoard implements Service {
             Heartbeats heartbeats,
             int serverRank,
             LongSupplier nanoTime,
-            Consumer<CommunicationException> report) {
+            StoreServer.FailureListener report) {
         this.loop = loop;
         this.heartbeats = heartbeats;
         this.serverRank = serverRank;
@@ -175,6 +180,33 @@ final class FailureBoard implements Service {
         }
     }
 
+    /**
+     * Takes what a launcher saw of a rank; on the loop's thread. Once this has run, no end of
+     * another rank is taken for the cause.
+     */
+    void ended(int generation, int rank, String host, long pid, String how) {
+        Job job = jobs.computeIfAbsent(generation, Job::new);
+        if (job.decided != null || job.seen != null) {
+            return;
+        }
+        Beat last = job.detector.last(rank);
+        RankFailedException failure =
+                RankFailedException.of(
+                        "world",
+                        rank,
+                        host,
+                        pid,
+                        last.step(),
+                        last.describe(),
+                        RemoteCauseException.seen(how));
+        job.seen = failure;
+        if (job.ranks.containsKey(rank)) {
+            loop.schedule(LAST_WORDS, () -> decide(job, failure));
+        } else {
+            decide(job, failure);
+        }
+    }
+
     private static RankFailedException failed(
             Hello peer, Beat last, @Nullable Throwable cause, List<String> stacks) {
         return RankFailedException.of(
@@ -231,10 +263,15 @@ final class FailureBoard implements Service {
     }
 
     /** The first decision stays. */
-    private void decide(Job job, CommunicationException failure) {
+    private void decide(Job job, CommunicationException latest) {
         if (job.decided != null) {
             return;
         }
+        boolean same =
+                job.seen == null
+                        || latest instanceof RankFailedException named
+                                && named.rank() == job.seen.rank();
+        CommunicationException failure = same ? latest : job.seen;
         job.decided = failure;
         LOG.error("generation {} failed: {}", Math.max(0, job.generation), failure.getMessage());
         if (failure instanceof RankFailedException e) {
@@ -243,7 +280,7 @@ final class FailureBoard implements Service {
         for (Connection member : job.members.keySet().toArray(new Connection[0])) {
             tell(member, failure);
         }
-        report.accept(failure);
+        report.failed(job.generation, failure);
     }
 
     private static void tell(Connection member, CommunicationException failure) {

@@ -18,7 +18,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -46,7 +45,7 @@ public final class StoreServer implements AutoCloseable {
     private final EventLoop loop;
     private final StoreTable table;
     private final FailureBoard board;
-    private final List<Consumer<CommunicationException>> listeners = new CopyOnWriteArrayList<>();
+    private final List<FailureListener> listeners = new CopyOnWriteArrayList<>();
     private final Map<String, Service> services = new HashMap<>();
     private final Map<Connection, Service> open = new LinkedHashMap<>();
     private final Map<Connection, Boolean> pending = new LinkedHashMap<>();
@@ -67,7 +66,8 @@ public final class StoreServer implements AutoCloseable {
                         options.heartbeats(),
                         options.rank(),
                         System::nanoTime,
-                        failure -> listeners.forEach(listener -> listener.accept(failure)));
+                        (number, failure) ->
+                                listeners.forEach(listener -> listener.failed(number, failure)));
         services.put(Protocol.STORE, table);
         services.put(FailureChannel.PURPOSE, board);
     }
@@ -190,14 +190,49 @@ public final class StoreServer implements AutoCloseable {
                 });
     }
 
+    /** Is told why the ranks of a generation have failed. */
+    @FunctionalInterface
+    public interface FailureListener {
+
+        /**
+         * Takes the root cause, once for each generation that fails, on the server's thread, which
+         * must not be held up.
+         *
+         * @param generation the restart generation; -1 of ranks that have none
+         * @param cause what all ranks are told
+         */
+        void failed(int generation, CommunicationException cause);
+    }
+
     /**
      * Registers who is told why the ranks of a generation have failed: the root cause, as all ranks
      * are told it.
      *
      * @param listener gets it on the server's thread, which it must not hold up
      */
-    public void onFailure(Consumer<CommunicationException> listener) {
+    public void onFailure(FailureListener listener) {
         listeners.add(listener);
+    }
+
+    /**
+     * Says that the process of a rank has failed, for who sees processes end. It is the root cause,
+     * unless one has been decided before: all ranks are told, and those that connect later. Of a
+     * rank whose channel is still open, its own last words are preferred. Whatever ends after this
+     * call, such as ranks that are now asked to, is no cause. Never blocks.
+     *
+     * @param number the restart generation
+     * @param rank the rank, by number in the world
+     * @param host where it ran
+     * @param pid its process, -1 if that is not known
+     * @param how how it ended, in words
+     */
+    public void rankFailed(int number, int rank, String host, long pid, String how) {
+        loop.execute(
+                () -> {
+                    if (number >= generation) {
+                        board.ended(number, rank, host, pid, how);
+                    }
+                });
     }
 
     private void listen() {

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +25,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.yoloddp.launch.LaunchReport.Outcome;
 import org.yoloddp.testing.JavaProcess;
 
@@ -315,6 +318,63 @@ class LauncherTest {
             assertThat(eventually(() -> !isAlive(pid))).isTrue();
         }
         assertThat(launcher.await().exitCode()).isEqualTo(137);
+    }
+
+    /** Whoever is stopped does not see that its input has ended; without setpriv it stays. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void stoppedWorkersOfAKilledLauncherAreWokenToSeeTheirInputEnd(boolean setpriv)
+            throws IOException {
+        assumeTrue(ProcessTools.of(System.getenv("PATH")).canTieToParent(), "there is no setpriv");
+        Path tools = Files.createDirectory(folder.resolve("bin"));
+        for (String tool : setpriv ? List.of("setpriv", "setsid", "kill") : List.of("kill")) {
+            Files.createSymbolicLink(tools.resolve(tool), Path.of("/usr/bin", tool));
+        }
+        Files.createSymbolicLink(tools.resolve("sh"), Path.of("/bin/sh"));
+        JavaProcess.Running launcher =
+                JavaProcess.of(SleepingJob.class, "watching").env("PATH", tools.toString()).start();
+        assertThat(eventually(() -> pids(launcher).size() == 2)).isTrue();
+        List<Long> pids = pids(launcher);
+        ProcessTools system = ProcessTools.of(System.getenv("PATH"));
+        pids.forEach(pid -> system.send("STOP", pid));
+        assertThat(eventually(() -> pids.stream().allMatch(ProcessTools::isStopped))).isTrue();
+        launcher.process().destroyForcibly();
+        assertThat(launcher.await().exitCode()).isEqualTo(137);
+        if (setpriv) {
+            assertThat(eventually(() -> pids.stream().noneMatch(LauncherTest::isAlive))).isTrue();
+        } else {
+            assertThat(pids).allMatch(ProcessTools::isStopped);
+            pids.forEach(pid -> system.send(ProcessTools.KILL, pid));
+        }
+    }
+
+    @Test
+    void stoppedWorkersEndInGoodOrderWhenAskedTo() throws Exception {
+        Launcher launcher =
+                launcher(
+                                2,
+                                "trap 'touch ended.$RANK; exit 0' TERM; touch up.$RANK;"
+                                        + " kill -STOP $$; while :; do sleep 0.05; done")
+                        .optInterruptTimeout(Duration.ofSeconds(100))
+                        .build();
+        CompletableFuture<LaunchReport> running = CompletableFuture.supplyAsync(launcher::run);
+        assertThat(eventually(() -> exists("up.0") && exists("up.1"))).isTrue();
+        launcher.stop(StopSignal.TERMINATE);
+        assertThat(running.get(20, TimeUnit.SECONDS).outcome()).isEqualTo(Outcome.INTERRUPTED);
+        assertThat(exists("ended.0") && exists("ended.1")).isTrue();
+    }
+
+    /** BusyBox has one, and so had util-linux before 2.33. */
+    @Test
+    void setprivThatKnowsNoFarewellsIsNotUsed() throws IOException {
+        Path program = Files.writeString(folder.resolve("setpriv"), "#!/bin/sh\nexit 1\n");
+        Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwxr-xr-x"));
+        ProcessTools old = ProcessTools.of(folder.toString());
+        assertThat(old.canTieToParent()).isFalse();
+        assertThat(old.wrap(List.of("train"), ProcessTools.KILL)).containsExactly("train");
+        Files.writeString(program, "#!/bin/sh\nexit 0\n");
+        assertThat(ProcessTools.of(folder.toString()).wrap(List.of("train"), ProcessTools.KILL))
+                .containsExactly(program.toString(), "--pdeathsig", "KILL", "train");
     }
 
     private static List<Long> pids(JavaProcess.Running launcher) {

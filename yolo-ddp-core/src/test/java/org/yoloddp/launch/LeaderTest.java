@@ -6,18 +6,24 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
+import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.RankFailedException;
+import org.yoloddp.comm.RemoteCauseException;
 import org.yoloddp.launch.ErrorFile.Blame;
 import org.yoloddp.launch.JobState.Member;
 import org.yoloddp.launch.LaunchReport.Outcome;
 import org.yoloddp.launch.NodeState.Phase;
 import org.yoloddp.launch.NodeState.Request;
+import org.yoloddp.rendezvous.StoreLostException;
 
 /** What node 0 decides; nodes are what a test says they are, time is what it says it is. */
 class LeaderTest {
 
     private final Map<Integer, NodeState> nodes = new TreeMap<>();
+    private final Told channel = new Told();
     private Leader leader = leader("2", 1);
     private long seconds;
     private long beat;
@@ -312,6 +318,199 @@ class LeaderTest {
         assertThat(step().outcome()).isEqualTo(Outcome.INTERRUPTED);
     }
 
+    @Test
+    void jobOfWhichNobodyIsLeftToEndIsEndedByWhatItsRanksWereTold() {
+        leader = leader("2", 1);
+        run(2);
+        channel.decisions.put(1, stopped(2));
+        seconds += 5;
+        heartbeats();
+        assertThat(step().phase()).as("of another start").isEqualTo(JobState.Phase.RUNNING);
+        channel.decisions.put(0, stopped(3));
+        for (int second = 0; second < 3; second++) {
+            heartbeats();
+            assertThat(step().phase()).as("second %d", second).isEqualTo(JobState.Phase.RUNNING);
+            seconds += 1;
+        }
+        heartbeats();
+        JobState stopping = step();
+        assertThat(stopping.phase()).isEqualTo(JobState.Phase.STOPPING);
+        assertThat(stopping.gentle()).isFalse();
+        put(0, Phase.STOPPED, 0);
+        put(1, Phase.STOPPED, 0);
+        JobState next = step();
+        assertThat(next.phase()).isEqualTo(JobState.Phase.GATHERING);
+        assertThat(next.restarts()).isEqualTo(1);
+        assertThat(next.failures())
+                .singleElement()
+                .satisfies(root -> assertThat(root.localRank()).isEqualTo(1))
+                .satisfies(root -> assertThat(root.nodeRank()).isEqualTo(1))
+                .extracting(WorkerFailure::describe)
+                .isEqualTo(
+                        "rank 3 (process 13 on h1) was stopped, since it no longer took part; last"
+                                + " error line: the job's store says: RankFailedException: "
+                                + stopped(3).getMessage());
+        assertThat(channel.told).as("the ranks know").isEmpty();
+        waiting(0);
+        waiting(1);
+        assertThat(step().generation()).isEqualTo(1);
+        seconds += 2;
+        put(0, Phase.RUNNING, 1);
+        put(1, Phase.RUNNING, 1);
+        assertThat(step().phase()).as("time begins anew").isEqualTo(JobState.Phase.RUNNING);
+    }
+
+    @Test
+    void decisionThatNamesNobodyIsToldOfTheFirstRankThatIsThere() {
+        leader = leader("1", 0);
+        run(1);
+        nodes.put(
+                0,
+                new NodeState(
+                        "a0",
+                        0,
+                        "h0",
+                        2,
+                        ++beat,
+                        Phase.RUNNING,
+                        0,
+                        Request.NONE,
+                        List.of(),
+                        List.of(0)));
+        channel.decisions.put(0, StoreLostException.of("world", "the server", "it is gone"));
+        step();
+        seconds += 3;
+        heartbeats();
+        assertThat(step().phase()).isEqualTo(JobState.Phase.STOPPING);
+        put(0, Phase.STOPPED, 0);
+        assertThat(step().failures().get(0).describe())
+                .startsWith(
+                        "rank 1 (on h0) was stopped, since it no longer took part; last error line:"
+                                + " the job's store says: StoreLostException: ");
+    }
+
+    @Test
+    void workerThatEndsSaysMoreThanTheDecision() {
+        leader = leader("1", 0);
+        run(1);
+        channel.decisions.put(0, stopped(1));
+        step();
+        seconds += 2;
+        FailureNote victim = note(0, 0, "rank 1 is silent", 0, new Blame(1, "h0", 11));
+        put(0, Phase.RUNNING, 0, victim);
+        step();
+        seconds += 2;
+        put(0, Phase.RUNNING, 0, victim);
+        assertThat(step().phase())
+                .as("its time counts from the first end")
+                .isEqualTo(JobState.Phase.RUNNING);
+        seconds += 1;
+        put(0, Phase.RUNNING, 0, victim);
+        assertThat(step().phase()).isEqualTo(JobState.Phase.STOPPING);
+        put(0, Phase.STOPPED, 0, victim);
+        assertThat(step().failures())
+                .extracting(WorkerFailure::cause)
+                .containsExactly("rank 0 says: rank 1 is silent", "rank 1 is silent");
+    }
+
+    @Test
+    void silenceOfALostNodesRanksIsNoFailureOfAnElasticJob() {
+        leader = leader("1:2", 0);
+        run(2);
+        for (int second = 0; second < 10; second++) {
+            if (second == 5) {
+                channel.decisions.put(0, stopped(2));
+            }
+            put(0, Phase.RUNNING, 0);
+            assertThat(step().phase()).as("second %d", second).isEqualTo(JobState.Phase.RUNNING);
+            seconds++;
+        }
+        put(0, Phase.RUNNING, 0);
+        assertThat(step().phase()).isEqualTo(JobState.Phase.STOPPING);
+        put(0, Phase.STOPPED, 0);
+        JobState next = step();
+        assertThat(next.phase()).isEqualTo(JobState.Phase.GATHERING);
+        assertThat(next.restarts()).isZero();
+    }
+
+    @Test
+    void ranksAreToldOfAWorkerThatFailedByItselfAtOnceAndOnce() {
+        leader = leader("2", 0, Duration.ofSeconds(2));
+        run(2);
+        put(0, Phase.RUNNING, 0, note(1, 0, "victim", 0, new Blame(3, "h1", 13)));
+        step();
+        assertThat(channel.told).as("that is a consequence").isEmpty();
+        put(1, Phase.RUNNING, 0, note(2, 1, "culprit", 0, null));
+        assertThat(step().phase()).isEqualTo(JobState.Phase.RUNNING);
+        assertThat(channel.told)
+                .containsExactly("0: rank 2: it ended with exit code 1; last error line: culprit");
+        seconds += 2;
+        put(0, Phase.RUNNING, 0, nodes.get(0).failures().toArray(FailureNote[]::new));
+        put(1, Phase.RUNNING, 0, nodes.get(1).failures().toArray(FailureNote[]::new));
+        assertThat(step().phase()).isEqualTo(JobState.Phase.STOPPING);
+        assertThat(channel.told).hasSize(1);
+    }
+
+    @Test
+    void ranksAreToldOfAnEndThatSomebodyAskedForOnlyBeforeAllAreStopped() {
+        leader = leader("1", 0, Duration.ofSeconds(2), true);
+        run(1);
+        FailureNote asked =
+                new FailureNote(
+                        new WorkerFailure(1, 1, 0, "h0", 11, 143, "", null, false), 0, null);
+        put(0, Phase.RUNNING, 0, asked);
+        assertThat(step().phase()).isEqualTo(JobState.Phase.RUNNING);
+        assertThat(channel.told).isEmpty();
+        seconds += 2;
+        put(0, Phase.RUNNING, 0, asked);
+        assertThat(step().phase()).isEqualTo(JobState.Phase.STOPPING);
+        assertThat(channel.told)
+                .containsExactly("0: rank 1: it was ended by SIGTERM (exit code 143)");
+        put(0, Phase.STOPPED, 0, asked);
+        assertThat(step().outcome()).isEqualTo(Outcome.INTERRUPTED);
+    }
+
+    @Test
+    void ranksAreToldOfALostNode() {
+        leader = leader("2", 0);
+        run(2);
+        seconds += 10;
+        put(0, Phase.RUNNING, 0);
+        step();
+        assertThat(channel.told)
+                .containsExactly(
+                        "0: rank 2: it is lost with its node; the launcher of node 1 has not been"
+                                + " heard of for 10 s");
+    }
+
+    /** The channel of ranks that are said to be. */
+    private static final class Told implements RankChannel {
+
+        final Map<Integer, CommunicationException> decisions = new TreeMap<>();
+        final List<String> told = new ArrayList<>();
+
+        @Override
+        public Optional<CommunicationException> decision(int generation) {
+            return Optional.ofNullable(decisions.get(generation));
+        }
+
+        @Override
+        public void tell(int generation, WorkerFailure root) {
+            told.add(generation + ": rank " + root.rank() + ": " + root.how());
+        }
+    }
+
+    private static RankFailedException stopped(int rank) {
+        return RankFailedException.of(
+                "world",
+                rank,
+                "h" + rank / 2,
+                10 + rank,
+                7,
+                "in phase 'train'",
+                RemoteCauseException.seen("no heartbeat"));
+    }
+
     /** Gathers that many nodes and lets them run. */
     private void run(int count) {
         for (int i = 0; i < count; i++) {
@@ -372,11 +571,15 @@ class LeaderTest {
                 blame);
     }
 
-    private static Leader leader(String nodes, int maxRestarts) {
+    private Leader leader(String nodes, int maxRestarts) {
         return leader(nodes, maxRestarts, Duration.ZERO);
     }
 
-    private static Leader leader(String nodes, int maxRestarts, Duration notice) {
+    private Leader leader(String nodes, int maxRestarts, Duration notice) {
+        return leader(nodes, maxRestarts, notice, false);
+    }
+
+    private Leader leader(String nodes, int maxRestarts, Duration notice, boolean own) {
         Settings settings =
                 Launcher.builder()
                         .setCommand("train")
@@ -385,7 +588,8 @@ class LeaderTest {
                         .optMaxRestarts(maxRestarts)
                         .optJoinTimeout(Duration.ofMinutes(1))
                         .optNoticeTimeout(notice)
+                        .optWatchesInput(own)
                         .settings();
-        return new Leader(settings, "job", generation -> 1000 + generation, 0);
+        return new Leader(settings, "job", generation -> 1000 + generation, channel, 0);
     }
 }

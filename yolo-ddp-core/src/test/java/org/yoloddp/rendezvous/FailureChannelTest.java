@@ -44,7 +44,7 @@ class FailureChannelTest {
     private final List<BlockingQueue<CommunicationException>> heard = new ArrayList<>();
 
     private void connect(int size) {
-        server.onFailure(atServer::add);
+        server.onFailure((generation, failure) -> atServer.add(failure));
         for (int rank = 0; rank < size; rank++) {
             connect(options.withRank(rank));
         }
@@ -241,6 +241,74 @@ class FailureChannelTest {
         assertThat(heard.get(2)).isEmpty();
     }
 
+    /** Rank 2 ends before it has connected: only a launcher can know. */
+    @Test
+    void launcherTellsOfARankThatNeverConnected() throws Exception {
+        connect(2);
+        server.rankFailed(0, 2, "far", 77, "it was ended by SIGTERM (exit code 143)");
+        // Who is stopped for that reason afterwards has not caused it.
+        ClientLink other =
+                ClientLink.connect(
+                        server.address(),
+                        token,
+                        Hello.of("failure", "default", 0, 3),
+                        options.withRank(3),
+                        LONG);
+        other.closeAfter(new MessageWriter().int8(FailureChannel.BEAT), LONG);
+        String message =
+                "Rank 2 (process 77 on far) failed, before its first collective in group 'world':"
+                        + " it was ended by SIGTERM (exit code 143). The other ranks cannot go on;"
+                        + " mend what stopped rank 2.";
+        assertThat(decisions(0, 1)).allSatisfy(f -> assertThat(f).hasMessage(message));
+        connect(options.withRank(4));
+        assertThat(heard.get(2).poll(10, TimeUnit.SECONDS))
+                .as("told to one who connects later")
+                .hasMessage(message);
+    }
+
+    @Test
+    void whatTheRankItselfSaysIsBetterThanWhatTheLauncherSaw() throws Exception {
+        connect(2);
+        server.rankFailed(0, 1, "here", 77, "it ended with exit code 1");
+        ranks.get(1).report(new IllegalStateException("bad batch"));
+        assertThat(decisions(0, 1).get(0))
+                .hasMessage(
+                        failed(
+                                1,
+                                ", before its first collective",
+                                "java.lang.IllegalStateException: bad batch"));
+    }
+
+    @Test
+    void whatAnotherRankSaysIsNoBetterThanWhatTheLauncherSaw() throws Exception {
+        connect(2);
+        server.rankFailed(0, 1, "here", 77, "it ended with exit code 1");
+        ranks.get(0).report(new IllegalStateException("it came second"));
+        assertThat(decisions(0, 1).get(0))
+                .hasMessageStartingWith("Rank 1 (process 77 on here) failed")
+                .hasMessageContaining(": it ended with exit code 1. The other ranks");
+    }
+
+    @Test
+    void launchersWordCountsAfterAMomentIfTheRankSaysNothing() throws Exception {
+        connect(2);
+        ranks.get(1).progress("train", 3);
+        server.rankFailed(0, 1, "here", 77, "it ended with exit code 1");
+        assertThat(decisions(0, 1).get(0))
+                .hasMessageStartingWith("Rank 1 (process 77 on here) failed")
+                .hasMessageContaining(": it ended with exit code 1. The other ranks");
+    }
+
+    @Test
+    void launchersWordOnAGenerationThatIsOverHasNoEffect() throws Exception {
+        server.beginGeneration(1);
+        server.onFailure((generation, failure) -> atServer.add(failure));
+        connect(options.withGeneration(1).withRank(0));
+        server.rankFailed(0, 1, "here", 77, "it ended with exit code 1");
+        server.rankFailed(1, 2, "here", 78, "it ended with exit code 2");
+        assertThat(decisions(0).get(0)).hasMessageStartingWith("Rank 2 (process 78 on here)");
+    }
+
     /** Rank 1 left its collective early; whoever notices is no root cause, nor rank 1's word. */
     @Test
     void leavingAGroupIsAConsequence() throws Exception {
@@ -363,7 +431,7 @@ class FailureChannelTest {
                         TcpStoreTest.loopback(0),
                         token,
                         options.withHeartbeats(QUICK.withSilence(Duration.ofMillis(300))));
-        impatient.onFailure(atServer::add);
+        impatient.onFailure((generation, failure) -> atServer.add(failure));
         try (impatient;
                 ClientLink silent =
                         ClientLink.connect(

@@ -34,7 +34,7 @@ class RankProcessesTest {
     private final List<JavaProcess.Running> ranks = new ArrayList<>();
 
     private void start() {
-        server.onFailure(atServer::add);
+        server.onFailure((generation, failure) -> atServer.add(failure));
         for (int rank = 0; rank < RANKS; rank++) {
             ranks.add(
                     JavaProcess.of(
