@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.yoloddp.launch.LaunchReport;
 import org.yoloddp.launch.Launcher;
@@ -21,10 +22,19 @@ final class FaultLaunch {
     static final int STEP = 20;
 
     private final Path folder;
+    private final List<String> options;
+    private final Map<String, String> environment;
     private final ByteArrayOutputStream output = new ByteArrayOutputStream();
 
     FaultLaunch(Path folder) {
+        this(folder, List.of(), Map.of());
+    }
+
+    /** Launches with options of the ranks' JVMs, and with more in their environment. */
+    FaultLaunch(Path folder, List<String> options, Map<String, String> environment) {
         this.folder = folder;
+        this.options = options;
+        this.environment = environment;
     }
 
     /** The command of a rank; words before it may change its environment. */
@@ -35,7 +45,10 @@ final class FaultLaunch {
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "-Xmx192m",
                         "-XX:+UseSerialGC",
-                        "-XX:TieredStopAtLevel=1",
+                        "-XX:TieredStopAtLevel=1"));
+        words.addAll(options);
+        words.addAll(
+                List.of(
                         "-cp",
                         System.getProperty("java.class.path"),
                         FaultyTraining.class.getName(),
@@ -47,10 +60,13 @@ final class FaultLaunch {
     }
 
     LauncherBuilder builder(int ranks, List<String> command) {
-        return Launcher.builder()
-                .setCommand(command)
-                .optProcesses(ranks)
-                .optConsole(output, output);
+        LauncherBuilder builder =
+                Launcher.builder()
+                        .setCommand(command)
+                        .optProcesses(ranks)
+                        .optConsole(output, output);
+        environment.forEach(builder::addEnvironment);
+        return builder;
     }
 
     LaunchReport run(Fault fault, int ranks, int failing) {

@@ -34,10 +34,15 @@ class LaunchedFaultsTest {
     private static final int RANKS = 3;
     private static final String WHERE = "in phase 'training', (before|after|during) .+";
 
-    @TempDir private Path folder;
+    @TempDir Path folder;
+
+    /** The ranks go by {@code tcp}; other communicators have to find the same. */
+    FaultLaunch launch() throws Exception {
+        return new FaultLaunch(folder);
+    }
 
     /** What befalls one rank, and what is known of it. */
-    private enum Row {
+    enum Row {
         KILL(1, 1000, WHERE, "it vanished without a word", "was ended by SIGKILL .*"),
         KILL_OF_RANK_0(0, 1000, WHERE, "it vanished without a word", "was ended by SIGKILL .*"),
         STOP(
@@ -131,19 +136,19 @@ class LaunchedFaultsTest {
             mode = INCLUDE,
             names = {"KILL", "EXIT"})
     @Tag("process")
-    void theOtherRanksAndTheLauncherNameTheRank(Row row) {
+    void theOtherRanksAndTheLauncherNameTheRank(Row row) throws Exception {
         check(row);
     }
 
     @ParameterizedTest
     @EnumSource(Row.class)
     @Tag("slow")
-    void whateverBefallsOneRankIsNamedByAll(Row row) {
+    void whateverBefallsOneRankIsNamedByAll(Row row) throws Exception {
         check(row);
     }
 
-    private void check(Row row) {
-        FaultLaunch launch = new FaultLaunch(folder);
+    private void check(Row row) throws Exception {
+        FaultLaunch launch = launch();
         LaunchReport report = launch.run(row.fault(), RANKS, row.rank);
         assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
         WorkerFailure root = report.rootCause().orElseThrow();
@@ -189,7 +194,7 @@ class LaunchedFaultsTest {
                 shell("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk.toString()),
                 "to mount a small disk takes root");
         try {
-            FaultLaunch launch = new FaultLaunch(folder);
+            FaultLaunch launch = launch();
             LaunchReport report = launch.run(Fault.DISK, RANKS, 0);
             assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
             WorkerFailure root = report.rootCause().orElseThrow();
@@ -237,8 +242,8 @@ class LaunchedFaultsTest {
     @ParameterizedTest
     @EnumSource(Disagreement.class)
     @Tag("slow")
-    void whatTheRanksDoDifferentlyIsToldByAll(Disagreement what) {
-        FaultLaunch launch = new FaultLaunch(folder);
+    void whatTheRanksDoDifferentlyIsToldByAll(Disagreement what) throws Exception {
+        FaultLaunch launch = launch();
         LaunchReport report = launch.run(Fault.valueOf(what.name()), RANKS, 1);
         assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
         assertThat(report.failures()).hasSize(RANKS);
@@ -254,8 +259,8 @@ class LaunchedFaultsTest {
 
     @Test
     @Tag("process")
-    void exceptionIsTheRootCauseAndARestartTrainsOn() throws IOException {
-        FaultLaunch launch = new FaultLaunch(folder);
+    void exceptionIsTheRootCauseAndARestartTrainsOn() throws Exception {
+        FaultLaunch launch = launch();
         LaunchReport report =
                 launch.builder(2, launch.command(Fault.EXCEPTION, 1))
                         .optMaxRestarts(1)

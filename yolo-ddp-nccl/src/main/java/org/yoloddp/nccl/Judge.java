@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.Store;
@@ -29,6 +30,7 @@ final class Judge implements Ledger.Out {
 
     private final Store store;
     private final Ledger ledger;
+    private final Thread thread;
     private final Map<Integer, List<Verdict>> verdicts = new LinkedHashMap<>();
     private final Map<Integer, Long> told = new HashMap<>();
     private final PriorityQueue<Later> timers =
@@ -38,14 +40,20 @@ final class Judge implements Ledger.Out {
     private Judge(Store store, int size) {
         this.store = store;
         this.ledger = new Ledger(size, this);
+        this.thread = new Thread(this::run, "yolo-ddp-nccl-judge");
+        thread.setDaemon(true);
     }
 
     /** Begins to judge the ranks that use a store. */
-    static void start(Store store, int size) {
+    static Judge start(Store store, int size) {
         Judge judge = new Judge(store, size);
-        Thread thread = new Thread(judge::run, "yolo-ddp-nccl-judge");
-        thread.setDaemon(true);
-        thread.start();
+        judge.thread.start();
+        return judge;
+    }
+
+    /** Waits until all ranks have left, or for so long. */
+    void awaitEnd(Duration longest) throws InterruptedException {
+        TimeUnit.NANOSECONDS.timedJoin(thread, longest.toNanos());
     }
 
     private void run() {

@@ -264,6 +264,10 @@ final class NcclGroup {
 
     /** Fails the group on all ranks. */
     void abort(Throwable cause) {
+        if (failure != null) {
+            // All ranks know, or are about to be told.
+            return;
+        }
         CommunicationException known = session.asFailure(this, cause);
         fallBack(known);
         session.tell(new Note.Failed(id, known, false));

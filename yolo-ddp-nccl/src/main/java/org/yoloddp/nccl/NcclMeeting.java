@@ -16,6 +16,7 @@ import java.util.stream.IntStream;
 import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.Store;
+import org.yoloddp.rendezvous.PrefixStore;
 
 /** What the ranks of a world tell each other over the store before there is a communicator. */
 final class NcclMeeting {
@@ -36,6 +37,16 @@ final class NcclMeeting {
 
     private final GroupContext context;
     private final Store store;
+
+    /**
+     * Begins a new world: what its ranks tell each other has a part of the store of its own, so
+     * that those who connect again, as after an abort, do not find what they said before.
+     */
+    static Store world(GroupContext context) {
+        Store all = new PrefixStore(context.store(), NcclProvider.NAME + "/");
+        long number = all.add("worlds/" + context.rank(), 1, context.deadline());
+        return new PrefixStore(all, number + "/");
+    }
 
     NcclMeeting(GroupContext context, Store store) {
         this.context = context;

@@ -10,7 +10,6 @@ import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.Store;
 import org.yoloddp.error.YoloDdpException;
-import org.yoloddp.rendezvous.PrefixStore;
 
 /**
  * Makes communicators over NCCL, for ranks on NVIDIA GPUs that are processes, or threads of one.
@@ -92,6 +91,9 @@ public final class NcclProvider implements CommunicatorProvider {
      * Connects a rank with all others. The threads of a process must each have a device of its own,
      * and {@code CUDA_MODULE_LOADING=EAGER} in their environment if they are several.
      *
+     * <p>After an abort the same ranks may connect again, over the same store and in the same
+     * processes; each has to do it as often as the others.
+     *
      * @param context who the rank is, and where the others are found
      * @return this rank's communicator
      * @throws NcclRefusal if the ranks cannot work together, or do not come before the deadline
@@ -100,18 +102,17 @@ public final class NcclProvider implements CommunicatorProvider {
      */
     @Override
     public Communicator connect(GroupContext context) {
+        Store store = NcclMeeting.world(context);
         NcclLibrary library = load(context.device());
         boolean host = context.device().isHost();
         int device = host ? context.localRank() : context.device().index();
         library.cuda().setDevice(device);
-        Store store = new PrefixStore(context.store(), NAME + "/");
         String loading = System.getenv().getOrDefault("CUDA_MODULE_LOADING", "");
         NcclMeeting.Result met =
                 new NcclMeeting(context, store).meet(library.version(), device, loading);
-        if (context.rank() == 0) {
-            Judge.start(store, context.size());
-        }
-        NcclSession session = new NcclSession(library, options, context, store, met, host, kept);
+        Judge judge = context.rank() == 0 ? Judge.start(store, context.size()) : null;
+        NcclSession session =
+                new NcclSession(library, options, context, store, met, judge, host, kept);
         session.start();
         int[] world = IntStream.range(0, context.size()).toArray();
         NcclGroup group = new NcclGroup(session, Ledger.WORLD, "world", world, context.rank());

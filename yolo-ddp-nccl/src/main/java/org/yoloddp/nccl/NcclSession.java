@@ -18,6 +18,7 @@ import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.comm.Store;
+import org.yoloddp.rendezvous.TcpStore;
 
 /**
  * One rank's world and the groups split from it: the line to the judge, and the watchdog, a thread
@@ -46,12 +47,14 @@ final class NcclSession {
     private final boolean hostBuffers;
     private final Set<StreamWait> kept;
     private final Set<Integer> locals;
+    private final @Nullable Judge judge;
     private final ControlLine line;
     private final FlightRecorder recorder;
     private final Map<String, NcclGroup> groups = new ConcurrentHashMap<>();
     private final Map<String, CommunicationException> early = new ConcurrentHashMap<>();
     private final Thread watchdog;
     private volatile @Nullable Progress progress;
+    private volatile @Nullable CommunicationException decided;
     private volatile boolean closed;
     private volatile boolean lost;
     private boolean dumped;
@@ -62,6 +65,7 @@ final class NcclSession {
             GroupContext context,
             Store store,
             NcclMeeting.Result met,
+            @Nullable Judge judge,
             boolean hostBuffers,
             Set<StreamWait> kept) {
         this.library = library;
@@ -71,6 +75,7 @@ final class NcclSession {
         this.device = met.device();
         this.nonce = met.nonce();
         this.locals = met.locals();
+        this.judge = judge;
         this.hostBuffers = hostBuffers;
         this.kept = kept;
         this.recorder = new FlightRecorder(context.rank());
@@ -82,6 +87,18 @@ final class NcclSession {
     void start() {
         line.start();
         watchdog.start();
+        if (context.store() instanceof TcpStore store && store.options().rank() == rank()) {
+            store.failureChannel(deadline).onFailure(this::failOfJob);
+        }
+    }
+
+    /**
+     * The job has failed, which the failure channel tells to all ranks: so the judge, who may be
+     * what is dead, need not be asked. NCCL itself may never notice.
+     */
+    private void failOfJob(CommunicationException cause) {
+        decided = cause;
+        groups.values().forEach(group -> group.fail(cause));
     }
 
     Cuda cuda() {
@@ -130,7 +147,10 @@ final class NcclSession {
     void add(NcclGroup group) {
         groups.put(group.id, group);
         CommunicationException failure = early.remove(group.id);
-        if (failure != null) {
+        CommunicationException job = decided;
+        if (job != null) {
+            group.fail(job);
+        } else if (failure != null) {
             group.fail(failure);
         }
     }
@@ -267,6 +287,10 @@ final class NcclSession {
         try {
             if (watchdog.isAlive()) {
                 TimeUnit.NANOSECONDS.timedJoin(watchdog, ENDING.toNanos());
+            }
+            if (judge != null && decided == null && locals.size() < context.size()) {
+                // This process may end now, and the judge with it, whom others still need.
+                judge.awaitEnd(ENDING);
             }
         } catch (InterruptedException e) {
             interrupted = true;

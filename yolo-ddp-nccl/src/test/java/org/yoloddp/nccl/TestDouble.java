@@ -2,33 +2,52 @@ package org.yoloddp.nccl;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 
-/** Lets this JVM work over the test double in place of NCCL and CUDA, on host memory. */
+/** Puts the test double in the place of NCCL and CUDA, on host memory. */
 public final class TestDouble {
 
-    private static boolean used;
+    private static final Path FOLDER = Path.of("target", "test-double").toAbsolutePath();
+
+    private static Map<String, String> properties = Map.of();
 
     private TestDouble() {}
 
-    /** Compiles the double and names it to the provider; skips the test where there is no gcc. */
+    /** Names the double to the provider of this JVM; skips the test where there is no gcc. */
     public static synchronized NcclProvider provider() throws Exception {
+        System.setProperty("org.bytedeco.javacpp.cachedir", FOLDER.resolve("javacpp").toString());
+        compiled().forEach(System::setProperty);
+        return new NcclProvider();
+    }
+
+    /**
+     * The options of another JVM that lets it work over the double; skips the test where there is
+     * no gcc.
+     */
+    public static List<String> options() throws Exception {
+        return compiled().entrySet().stream()
+                .map(property -> "-D" + property.getKey() + "=" + property.getValue())
+                .toList();
+    }
+
+    /** Compiles the double once, and returns the system properties that name it. */
+    private static synchronized Map<String, String> compiled() throws Exception {
         NativeStubs.assumeGcc();
-        if (!used) {
-            Path folder =
-                    Files.createDirectories(Path.of("target", "test-double").toAbsolutePath());
-            NativeStubs stubs = new NativeStubs(folder);
-            System.setProperty(
-                    "org.bytedeco.javacpp.cachedir", folder.resolve("javacpp").toString());
-            System.setProperty(NcclOptions.DRIVER, stubs.driver().toString());
-            System.setProperty(
+        if (properties.isEmpty()) {
+            NativeStubs stubs = new NativeStubs(Files.createDirectories(FOLDER));
+            Map<String, String> made = new LinkedHashMap<>();
+            made.put(NcclOptions.DRIVER, stubs.driver().toString());
+            made.put(
                     NcclOptions.CUDART,
                     stubs.doubleOf("libcudart.so.12", "cudart_test_double.c").toString());
-            System.setProperty(
+            made.put(
                     NcclOptions.LIBRARY,
                     stubs.doubleOf("libnccl.so.2", "nccl_test_double.c").toString());
-            System.setProperty(NcclProvider.HOST_BUFFERS, "true");
-            used = true;
+            made.put(NcclProvider.HOST_BUFFERS, "true");
+            properties = made;
         }
-        return new NcclProvider();
+        return properties;
     }
 }
