@@ -143,22 +143,9 @@ long yoloddp_test_double_number(const char *name, long otherwise) {
     return value ? atol(value) : otherwise;
 }
 
-#define LOG(...) \
-    do { \
-        if (yoloddp_test_double_setting("LOG")) { \
-            fprintf(stderr, "[yolo-ddp test double] " __VA_ARGS__); \
-        } \
-    } while (0)
-
 static int devices(void) {
     long count = yoloddp_test_double_number("DEVICES", 8);
     return count > MAX_DEVICES ? MAX_DEVICES : (int) count;
-}
-
-static void sleep_us(long us) {
-    struct timespec rest = {us / 1000000, us % 1000000 * 1000};
-    while (us > 0 && nanosleep(&rest, &rest)) {
-    }
 }
 
 /* ---- errors ---- */

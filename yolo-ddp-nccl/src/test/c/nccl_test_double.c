@@ -139,13 +139,6 @@ static pthread_mutex_t last_error_lock = PTHREAD_MUTEX_INITIALIZER;
 static long communicators;
 static struct ncclComm *ended;
 
-#define LOG(...) \
-    do { \
-        if (yoloddp_test_double_setting("LOG")) { \
-            fprintf(stderr, "[yolo-ddp test double] " __VA_ARGS__); \
-        } \
-    } while (0)
-
 static enum result fail(enum result result, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 static enum result fail(enum result result, const char *format, ...) {
@@ -158,12 +151,6 @@ static enum result fail(enum result result, const char *format, ...) {
     pthread_mutex_unlock(&last_error_lock);
     va_end(arguments);
     return result;
-}
-
-static void sleep_us(long us) {
-    struct timespec rest = {us / 1000000, us % 1000000 * 1000};
-    while (us > 0 && nanosleep(&rest, &rest)) {
-    }
 }
 
 /* ---- faults ---- */

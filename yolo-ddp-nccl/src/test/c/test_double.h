@@ -22,6 +22,8 @@
 #define YOLODDP_TEST_DOUBLE_H
 
 #include <stddef.h>
+#include <stdio.h>
+#include <time.h>
 
 /* Overrides a setting; a null value takes the override away. */
 void yoloddp_test_double_set(const char *name, const char *value);
@@ -51,5 +53,19 @@ long yoloddp_test_double_streams(void);
 long yoloddp_test_double_events(void);
 long yoloddp_test_double_allocations(void);
 long yoloddp_test_double_communicators(void);
+
+/* Tells something on stderr, if the setting LOG is there. */
+#define LOG(...) \
+    do { \
+        if (yoloddp_test_double_setting("LOG")) { \
+            fprintf(stderr, "[yolo-ddp test double] " __VA_ARGS__); \
+        } \
+    } while (0)
+
+static inline void sleep_us(long us) {
+    struct timespec rest = {us / 1000000, us % 1000000 * 1000};
+    while (us > 0 && nanosleep(&rest, &rest)) {
+    }
+}
 
 #endif

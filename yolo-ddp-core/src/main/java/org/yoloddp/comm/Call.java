@@ -4,7 +4,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a rank asks for, before it has a sequence number; for communicators on the host's memory.
+ * What a rank asks for, before it has a sequence number.
  *
  * @param operation what is to be done
  * @param buffer the memory, null where no data is moved
@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record Call(
         Operation operation,
-        @Nullable HostBuffer buffer,
+        @Nullable CommBuffer buffer,
         @Nullable ReduceOp op,
         int peer,
         List<Long> counts,
@@ -41,7 +41,16 @@ public record Call(
      * @return true for sending and receiving
      */
     public boolean isMessage() {
-        return operation == Operation.SEND || operation == Operation.RECV;
+        return operation.isMessage();
+    }
+
+    /**
+     * Returns the memory as a buffer on the host.
+     *
+     * @return the buffer, null where no data is moved
+     */
+    public @Nullable HostBuffer hostBuffer() {
+        return buffer == null ? null : HostBuffer.of(buffer);
     }
 
     /**

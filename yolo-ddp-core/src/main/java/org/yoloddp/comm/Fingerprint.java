@@ -47,6 +47,18 @@ public record Fingerprint(
     }
 
     /**
+     * Tells whether two ranks have asked for the same.
+     *
+     * @param other what another rank of the same collective or message asked for
+     * @return true if they agree in all that they have to
+     */
+    public boolean agreesWith(Fingerprint other) {
+        return operation.isMessage()
+                ? dtype == other.dtype && count == other.count && tag.equals(other.tag)
+                : equals(other);
+    }
+
+    /**
      * Describes the request as messages show it, such as {@code allReduce(AVG, F32 x 1024, tag
      * 'bucket 0')}.
      *

@@ -33,4 +33,13 @@ public enum Operation {
     public String method() {
         return method;
     }
+
+    /**
+     * Tells messages between two ranks from collectives.
+     *
+     * @return true for sending and receiving
+     */
+    public boolean isMessage() {
+        return this == SEND || this == RECV;
+    }
 }

@@ -9,9 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
-import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.yoloddp.comm.HelperThread;
 import org.yoloddp.comm.Store;
 import org.yoloddp.comm.StoreTimeoutException;
 
@@ -30,7 +30,7 @@ final class Judge implements Ledger.Out {
 
     private final Store store;
     private final Ledger ledger;
-    private final Thread thread;
+    private final HelperThread thread;
     private final Map<Integer, List<Verdict>> verdicts = new LinkedHashMap<>();
     private final Map<Integer, Long> told = new HashMap<>();
     private final PriorityQueue<Later> timers =
@@ -40,8 +40,7 @@ final class Judge implements Ledger.Out {
     private Judge(Store store, int size) {
         this.store = store;
         this.ledger = new Ledger(size, this);
-        this.thread = new Thread(this::run, "yolo-ddp-nccl-judge");
-        thread.setDaemon(true);
+        this.thread = new HelperThread("yolo-ddp-nccl-judge", this::run);
     }
 
     /** Begins to judge the ranks that use a store. */
@@ -52,8 +51,8 @@ final class Judge implements Ledger.Out {
     }
 
     /** Waits until all ranks have left, or for so long. */
-    void awaitEnd(Duration longest) throws InterruptedException {
-        TimeUnit.NANOSECONDS.timedJoin(thread, longest.toNanos());
+    void awaitEnd(Duration longest) {
+        thread.join(longest);
     }
 
     private void run() {

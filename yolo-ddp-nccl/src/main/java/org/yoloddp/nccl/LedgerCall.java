@@ -1,11 +1,11 @@
 package org.yoloddp.nccl;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.yoloddp.comm.Fingerprint;
-import org.yoloddp.comm.Operation;
 
 /** One collective or message of a {@link LedgerGroup}: which ranks have asked for it, and how. */
 final class LedgerCall {
@@ -48,27 +48,10 @@ final class LedgerCall {
         return call;
     }
 
-    static boolean isMessage(Operation operation) {
-        return operation == Operation.SEND || operation == Operation.RECV;
-    }
-
     /** Tells whether all ranks have asked for the same. */
     boolean isConsistent() {
         Fingerprint first = call(participants[0]);
-        boolean message = isMessage(first.operation());
-        for (int member : participants) {
-            Fingerprint call = call(member);
-            boolean same =
-                    message
-                            ? call.dtype() == first.dtype()
-                                    && call.count() == first.count()
-                                    && call.tag().equals(first.tag())
-                            : call.equals(first);
-            if (!same) {
-                return false;
-            }
-        }
-        return true;
+        return Arrays.stream(participants).allMatch(member -> first.agreesWith(call(member)));
     }
 
     /** Lists the participants that have come, or those that have not. */

@@ -143,7 +143,7 @@ final class LedgerGroup {
             queues.get(member).poll();
             ends.matched(member, 1);
         }
-        if (call.participants.length == world.length && !LedgerCall.isMessage(asked.operation())) {
+        if (call.participants.length == world.length && !asked.operation().isMessage()) {
             ends.collective();
         } else {
             ends.message(call.participants[0], call.participants[1]);

@@ -28,9 +28,7 @@ final class LedgerMatcher {
 
     /** Enters a rank's call into the one it belongs to, which is made if the rank is the first. */
     LedgerCall match(int member, Fingerprint call) {
-        return LedgerCall.isMessage(call.operation())
-                ? message(member, call)
-                : collective(member, call);
+        return call.operation().isMessage() ? message(member, call) : collective(member, call);
     }
 
     void clear() {

@@ -83,7 +83,7 @@ final class LocalGroup {
     private synchronized List<NcclWork> next() {
         for (Slot slot : slots) {
             NcclWork head = slot.queue.peek();
-            if (!slot.busy && head != null && LedgerCall.isMessage(head.call.operation())) {
+            if (!slot.busy && head != null && head.call.operation().isMessage()) {
                 return take(List.of(slot));
             }
         }
@@ -99,7 +99,7 @@ final class LocalGroup {
     }
 
     private static boolean isSame(@Nullable NcclWork first, NcclWork other) {
-        return !LedgerCall.isMessage(other.call.operation())
+        return !other.call.operation().isMessage()
                 && (first == null || first.call.equals(other.call));
     }
 

@@ -1,13 +1,11 @@
 package org.yoloddp.nccl;
 
 import java.util.function.IntSupplier;
-import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.cuda.global.nccl;
 import org.bytedeco.cuda.nccl.ncclComm;
 import org.bytedeco.cuda.nccl.ncclConfig_t;
 import org.bytedeco.cuda.nccl.ncclUniqueId;
 import org.bytedeco.javacpp.BytePointer;
-import org.bytedeco.javacpp.Pointer;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.DType;
 
@@ -208,177 +206,116 @@ final class Nccl {
                 handle -> nccl.ncclRedOpDestroy(op.code(), handle));
     }
 
-    /**
-     * Combines on all ranks. Counts are of elements, addresses of the device, 0 is the null stream.
-     */
-    NcclResult allReduce(
-            NcclCall call,
-            NcclComm comm,
-            long send,
-            long receive,
-            long count,
-            DType dtype,
-            NcclOp op,
-            long stream) {
+    /** Combines on all ranks. */
+    NcclResult allReduce(NcclCall call, NcclComm comm, NcclTransfer what, NcclOp op) {
         return on(
                 call,
                 NcclFunction.ALL_REDUCE,
                 comm,
                 handle ->
                         nccl.ncclAllReduce(
-                                at(send),
-                                at(receive),
-                                count,
-                                NcclTypes.of(dtype),
+                                what.from(),
+                                what.to(),
+                                what.count(),
+                                what.type(),
                                 op.code(),
                                 handle,
-                                queue(stream)));
+                                what.queue()));
     }
 
     /** Combines on one rank. */
-    NcclResult reduce(
-            NcclCall call,
-            NcclComm comm,
-            long send,
-            long receive,
-            long count,
-            DType dtype,
-            NcclOp op,
-            int root,
-            long stream) {
+    NcclResult reduce(NcclCall call, NcclComm comm, NcclTransfer what, NcclOp op, int root) {
         return on(
                 call,
                 NcclFunction.REDUCE,
                 comm,
                 handle ->
                         nccl.ncclReduce(
-                                at(send),
-                                at(receive),
-                                count,
-                                NcclTypes.of(dtype),
+                                what.from(),
+                                what.to(),
+                                what.count(),
+                                what.type(),
                                 op.code(),
                                 root,
                                 handle,
-                                queue(stream)));
+                                what.queue()));
     }
 
     /** Copies from one rank to all. */
-    NcclResult broadcast(
-            NcclCall call,
-            NcclComm comm,
-            long send,
-            long receive,
-            long count,
-            DType dtype,
-            int root,
-            long stream) {
+    NcclResult broadcast(NcclCall call, NcclComm comm, NcclTransfer what, int root) {
         return on(
                 call,
                 NcclFunction.BROADCAST,
                 comm,
                 handle ->
                         nccl.ncclBroadcast(
-                                at(send),
-                                at(receive),
-                                count,
-                                NcclTypes.of(dtype),
+                                what.from(),
+                                what.to(),
+                                what.count(),
+                                what.type(),
                                 root,
                                 handle,
-                                queue(stream)));
+                                what.queue()));
     }
 
-    /** Collects shares of one length from all ranks. */
-    NcclResult allGather(
-            NcclCall call,
-            NcclComm comm,
-            long send,
-            long receive,
-            long sendCount,
-            DType dtype,
-            long stream) {
+    /** Collects shares of one length, which the count is, from all ranks. */
+    NcclResult allGather(NcclCall call, NcclComm comm, NcclTransfer what) {
         return on(
                 call,
                 NcclFunction.ALL_GATHER,
                 comm,
                 handle ->
                         nccl.ncclAllGather(
-                                at(send),
-                                at(receive),
-                                sendCount,
-                                NcclTypes.of(dtype),
+                                what.from(),
+                                what.to(),
+                                what.count(),
+                                what.type(),
                                 handle,
-                                queue(stream)));
+                                what.queue()));
     }
 
-    /** Combines, and leaves each rank a share of one length. */
-    NcclResult reduceScatter(
-            NcclCall call,
-            NcclComm comm,
-            long send,
-            long receive,
-            long receiveCount,
-            DType dtype,
-            NcclOp op,
-            long stream) {
+    /** Combines, and leaves each rank a share of one length, which the count is. */
+    NcclResult reduceScatter(NcclCall call, NcclComm comm, NcclTransfer what, NcclOp op) {
         return on(
                 call,
                 NcclFunction.REDUCE_SCATTER,
                 comm,
                 handle ->
                         nccl.ncclReduceScatter(
-                                at(send),
-                                at(receive),
-                                receiveCount,
-                                NcclTypes.of(dtype),
+                                what.from(),
+                                what.to(),
+                                what.count(),
+                                what.type(),
                                 op.code(),
                                 handle,
-                                queue(stream)));
+                                what.queue()));
     }
 
     /** Sends to one rank, which receives. */
-    NcclResult send(
-            NcclCall call,
-            NcclComm comm,
-            long address,
-            long count,
-            DType dtype,
-            int peer,
-            long stream) {
+    NcclResult send(NcclCall call, NcclComm comm, NcclTransfer what, int peer) {
         return on(
                 call,
                 NcclFunction.SEND,
                 comm,
                 handle ->
                         nccl.ncclSend(
-                                at(address),
-                                count,
-                                NcclTypes.of(dtype),
+                                what.from(),
+                                what.count(),
+                                what.type(),
                                 peer,
                                 handle,
-                                queue(stream)));
+                                what.queue()));
     }
 
     /** Receives from one rank, which sends. */
-    NcclResult recv(
-            NcclCall call,
-            NcclComm comm,
-            long address,
-            long count,
-            DType dtype,
-            int peer,
-            long stream) {
+    NcclResult recv(NcclCall call, NcclComm comm, NcclTransfer what, int peer) {
         return on(
                 call,
                 NcclFunction.RECV,
                 comm,
                 handle ->
                         nccl.ncclRecv(
-                                at(address),
-                                count,
-                                NcclTypes.of(dtype),
-                                peer,
-                                handle,
-                                queue(stream)));
+                                what.to(), what.count(), what.type(), peer, handle, what.queue()));
     }
 
     /** Begins a group of calls of this thread, which start together. */
@@ -435,13 +372,5 @@ final class Nccl {
             NcclCall call, NcclFunction function, @Nullable ncclComm handle, int code) {
         return NcclException.of(
                 call, function.symbol(), code, getErrorString(code), getLastError(handle));
-    }
-
-    private static Pointer at(long address) {
-        return RawPointer.of(address);
-    }
-
-    private static CUstream_st queue(long stream) {
-        return new CUstream_st(RawPointer.of(stream));
     }
 }

@@ -1,11 +1,11 @@
 package org.yoloddp.nccl;
 
-import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
-import org.jspecify.annotations.Nullable;
+import org.yoloddp.comm.Call;
+import org.yoloddp.comm.CheckedCommunicator;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.ComputeStream;
@@ -27,39 +27,27 @@ import org.yoloddp.comm.Work;
  * communicators to rounding; {@code NCCL_ALGO} and {@code NCCL_PROTO} keep them equal from run to
  * run on one set of machines.
  */
-final class NcclCommunicator implements Communicator {
+final class NcclCommunicator extends CheckedCommunicator {
 
     private final NcclSession session;
     private final NcclGroup group;
-    private final boolean isWorld;
     private final List<CommBuffer> allocated = new CopyOnWriteArrayList<>();
-    private final List<Communicator> children = new CopyOnWriteArrayList<>();
     private boolean closed;
 
-    NcclCommunicator(NcclSession session, NcclGroup group, boolean isWorld) {
+    NcclCommunicator(NcclSession session, NcclGroup group) {
+        super(NcclProvider.NAME, group.rank, group.size(), group.name, session.deadline);
         this.session = session;
         this.group = group;
-        this.isWorld = isWorld;
     }
 
     @Override
-    public int rank() {
-        return group.rank;
+    protected MemoryDevice memory() {
+        return session.memory();
     }
 
     @Override
-    public int size() {
-        return group.size();
-    }
-
-    @Override
-    public String group() {
-        return group.name;
-    }
-
-    @Override
-    public Duration deadline() {
-        return session.deadline;
+    protected boolean supports(DType dtype, ReduceOp op) {
+        return op != ReduceOp.AVG || dtype.isFloating();
     }
 
     @Override
@@ -77,7 +65,11 @@ final class NcclCommunicator implements Communicator {
                 device.isHost()
                         ? HostBuffer.allocate(dtype, count)
                         : DeviceMemory.allocate(
-                                session.cuda(), group.stream(), dtype, count, session.deadline);
+                                session.cuda(),
+                                group.device.stream(),
+                                dtype,
+                                count,
+                                session.deadline);
         allocated.add(buffer);
         return buffer;
     }
@@ -99,130 +91,17 @@ final class NcclCommunicator implements Communicator {
     }
 
     @Override
-    public Work allReduce(CommBuffer buffer, ReduceOp op, ComputeStream producer, String tag) {
-        checkReduction(buffer, op, tag);
-        return submit(Operation.ALL_REDUCE, buffer, op, -1, List.of(), producer, tag);
-    }
-
-    @Override
-    public Work broadcast(CommBuffer buffer, int root, ComputeStream producer, String tag) {
-        checkRank(root);
-        return submit(Operation.BROADCAST, buffer, null, root, List.of(), producer, tag);
-    }
-
-    @Override
-    public Work reduceScatter(
-            CommBuffer buffer, long[] counts, ReduceOp op, ComputeStream producer, String tag) {
-        checkReduction(buffer, op, tag);
-        List<Long> shares = shares(buffer, counts);
-        return submit(Operation.REDUCE_SCATTER, buffer, op, -1, shares, producer, tag);
-    }
-
-    @Override
-    public Work allGather(CommBuffer buffer, long[] counts, ComputeStream producer, String tag) {
-        List<Long> shares = shares(buffer, counts);
-        return submit(Operation.ALL_GATHER, buffer, null, -1, shares, producer, tag);
-    }
-
-    @Override
-    public Work send(CommBuffer buffer, int destination, ComputeStream producer, String tag) {
-        checkPeer(destination);
-        return submit(Operation.SEND, buffer, null, destination, List.of(), producer, tag);
-    }
-
-    @Override
-    public Work recv(CommBuffer buffer, int source, ComputeStream producer, String tag) {
-        checkPeer(source);
-        return submit(Operation.RECV, buffer, null, source, List.of(), producer, tag);
-    }
-
-    @Override
-    public Work barrier(String tag) {
-        return submit(Operation.BARRIER, null, null, -1, List.of(), ComputeStream.HOST, tag);
-    }
-
-    private Work submit(
-            Operation operation,
-            @Nullable CommBuffer buffer,
-            @Nullable ReduceOp op,
-            int peer,
-            List<Long> counts,
-            ComputeStream producer,
-            String tag) {
-        if (buffer != null) {
-            checkDevice(buffer.device(), tag);
-        }
-        if (!producer.device().isHost()) {
-            checkDevice(producer.device(), tag);
-        }
-        return group.submit(operation, buffer, op, peer, counts, producer.record(), tag);
-    }
-
-    private void checkDevice(MemoryDevice device, String tag) {
-        MemoryDevice own = session.memory();
-        if (!device.equals(own)) {
-            throw UnsupportedBufferException.device(NcclProvider.NAME, tag, device, own.toString());
-        }
-    }
-
-    private static void checkReduction(CommBuffer buffer, ReduceOp op, String tag) {
-        if (op == ReduceOp.AVG && !buffer.dtype().isFloating()) {
-            throw UnsupportedBufferException.reduction(tag, buffer.dtype(), op);
-        }
-    }
-
-    private void checkRank(int other) {
-        if (other < 0 || other >= size()) {
-            throw new IllegalArgumentException(
-                    "Rank "
-                            + other
-                            + " is not one of the "
-                            + size()
-                            + " of group '"
-                            + group()
-                            + "'");
-        }
-    }
-
-    private void checkPeer(int other) {
-        checkRank(other);
-        if (other == rank()) {
-            throw new IllegalArgumentException("Rank " + rank() + " cannot message itself");
-        }
-    }
-
-    private List<Long> shares(CommBuffer buffer, long[] counts) {
-        boolean negative = Arrays.stream(counts).anyMatch(count -> count < 0);
-        if (counts.length != size() || negative || Arrays.stream(counts).sum() != buffer.count()) {
-            throw new IllegalArgumentException(
-                    "The shares "
-                            + Arrays.toString(counts)
-                            + " do not add up to the buffer's "
-                            + buffer.count()
-                            + " elements on "
-                            + size()
-                            + " ranks");
-        }
-        return Arrays.stream(counts).boxed().toList();
+    protected NcclWork submit(Call call, ComputeStream producer) {
+        return group.submit(call, producer.record());
     }
 
     @Override
     public Optional<Communicator> split(String name, int... ranks) {
-        long distinct = Arrays.stream(ranks).peek(this::checkRank).distinct().count();
-        if (ranks.length == 0 || distinct < ranks.length) {
-            throw new IllegalArgumentException(
-                    "A group needs ranks, each once, not " + Arrays.toString(ranks));
-        }
-        List<Long> members = Arrays.stream(ranks).asLongStream().boxed().toList();
+        List<Long> members = members(ranks);
         NcclWork work =
-                group.submit(
-                        Operation.SPLIT,
-                        null,
-                        null,
-                        -1,
-                        members,
-                        ComputeStream.HOST.record(),
-                        name);
+                submit(
+                        new Call(Operation.SPLIT, null, null, -1, members, name),
+                        ComputeStream.HOST);
         work.await(deadline());
         group.awaitLaunched();
         int mine = members.indexOf((long) rank());
@@ -233,7 +112,7 @@ final class NcclCommunicator implements Communicator {
             }
             return Optional.of(member(work, mine, ranks));
         } catch (RuntimeException e) {
-            group.abort(e);
+            abort(e);
             throw e;
         }
     }
@@ -243,9 +122,8 @@ final class NcclCommunicator implements Communicator {
         String id = LedgerGroup.childId(group.id, work.call.sequence());
         NcclGroup child = new NcclGroup(session, id, work.call.tag(), world, mine);
         session.add(child);
-        NcclCommunicator communicator = new NcclCommunicator(session, child, false);
-        children.add(communicator);
-        child.device().open();
+        Communicator communicator = adopt(new NcclCommunicator(session, child));
+        child.device.open();
         NcclInit.connect(group, child);
         return communicator;
     }
@@ -257,7 +135,7 @@ final class NcclCommunicator implements Communicator {
 
     @Override
     public void abort(Throwable cause) {
-        group.abort(cause);
+        group.failing.abort(cause);
     }
 
     @Override
@@ -268,27 +146,19 @@ final class NcclCommunicator implements Communicator {
             }
             closed = true;
         }
-        children.forEach(Communicator::close);
-        group.leave();
-        group.release();
+        closeChildren();
+        group.ending.leave();
+        group.ending.release();
         allocated.forEach(CommBuffer::close);
         allocated.clear();
         session.remove(group);
-        if (isWorld) {
+        if (group.id.equals(Ledger.WORLD)) {
             session.close();
         }
     }
 
     @Override
     public String toString() {
-        return NcclProvider.NAME
-                + " rank "
-                + rank()
-                + " of "
-                + size()
-                + " in group '"
-                + group()
-                + "' on cuda:"
-                + session.device;
+        return super.toString() + " on cuda:" + session.device;
     }
 }

@@ -2,13 +2,13 @@ package org.yoloddp.nccl;
 
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.DType;
+import org.yoloddp.comm.HelperThread;
 import org.yoloddp.comm.HostBuffer;
 
 /**
@@ -80,7 +80,7 @@ final class NcclDevice {
     boolean awaitReady(NcclCall call, NcclComm waited) {
         long end = System.nanoTime() + group.session.deadline.toNanos();
         int looks = 0;
-        while (!group.isFailing()) {
+        while (!group.failing.hasFailed()) {
             NcclResult state = group.session.nccl().commGetAsyncError(call, waited);
             if (state.isFailure()) {
                 throw group.session.nccl().failure(call, waited, state);
@@ -127,8 +127,9 @@ final class NcclDevice {
         if (known == null) {
             return;
         }
-        Thread thread =
-                new Thread(
+        HelperThread thread =
+                new HelperThread(
+                        "yolo-ddp-nccl-abort-" + group.worldRank(),
                         () -> {
                             try {
                                 group.session.cuda().setDevice(group.session.device);
@@ -136,21 +137,10 @@ final class NcclDevice {
                             } catch (RuntimeException e) {
                                 LOG.warn("{} cannot be aborted: {}", call, e.getMessage());
                             }
-                        },
-                        "yolo-ddp-nccl-abort-" + group.worldRank());
-        thread.setDaemon(true);
+                        });
         thread.start();
-        boolean interrupted = false;
-        try {
-            TimeUnit.NANOSECONDS.timedJoin(thread, ABORTING.toNanos());
-        } catch (InterruptedException e) {
-            interrupted = true;
-        }
-        if (thread.isAlive() && !interrupted) {
+        if (!thread.join(ABORTING)) {
             LOG.warn("{} does not come back from its abort", call);
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
         }
     }
 

@@ -11,7 +11,7 @@ final class NcclInit {
     /** Connects a group by a unique id, which its first rank makes and leaves in the store. */
     static void connect(NcclGroup group) {
         NcclSession session = group.session;
-        NcclCall call = NcclCall.of(group.name, group.worldRank(), "connect");
+        NcclCall call = group.call("connect");
         String key = "id/" + group.id;
         Store store = session.store();
         if (group.rank == 0) {
@@ -26,7 +26,7 @@ final class NcclInit {
         NcclComm comm =
                 session.nccl()
                         .commInitRankConfig(call, group.size(), id, group.rank, session.options());
-        group.device().use(comm);
+        group.device.use(comm);
         ready(group, call);
     }
 
@@ -40,8 +40,8 @@ final class NcclInit {
     }
 
     private static void ready(NcclGroup group, NcclCall call) {
-        if (!group.device().awaitReady(call)) {
-            group.throwIfFailing();
+        if (!group.device.awaitReady(call)) {
+            group.failing.throwIfFailed();
         }
     }
 
@@ -58,16 +58,16 @@ final class NcclInit {
             connect(child);
             return;
         }
-        child.device().use(split(parent, 0, child.rank));
-        ready(child, NcclCall.of(child.name, child.worldRank(), "connect"));
+        child.device.use(split(parent, 0, child.rank));
+        ready(child, child.call("connect"));
     }
 
     private static NcclComm split(NcclGroup parent, int color, int key) {
         NcclSession session = parent.session;
-        NcclCall call = NcclCall.of(parent.name, parent.worldRank(), "split");
+        NcclCall call = parent.call("split");
         session.cuda().setDevice(session.device);
         NcclComm comm =
-                session.nccl().commSplit(call, parent.comm(), color, key, session.options());
+                session.nccl().commSplit(call, parent.device.comm(), color, key, session.options());
         ready(parent, call);
         return comm;
     }

@@ -4,9 +4,9 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommBuffer;
-import org.yoloddp.comm.DType;
 import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.comm.StreamEvent;
 
@@ -33,16 +33,16 @@ final class NcclLaunch {
             device = cuda.getDevice();
             begin(batch);
             for (NcclWork work : batch) {
-                if (!work.group.awaitReady(work.call.describe(), work.call.sequence())) {
+                if (!work.group.device.awaitReady(work.group.call(work.call))) {
                     return;
                 }
             }
             for (NcclWork work : batch) {
-                StreamEvent done = work.group.stream().record();
+                StreamEvent done = work.group.device.stream().record();
                 work.launched(done);
             }
         } catch (RuntimeException e) {
-            batch.forEach(work -> work.group.accuse(e));
+            batch.forEach(work -> work.group.failing.accuse(e));
         } finally {
             restore(cuda, device, batch);
         }
@@ -53,7 +53,7 @@ final class NcclLaunch {
             try {
                 cuda.setDevice(device);
             } catch (CudaException e) {
-                batch.forEach(work -> work.group.accuse(e));
+                batch.forEach(work -> work.group.failing.accuse(e));
             }
         }
     }
@@ -67,7 +67,7 @@ final class NcclLaunch {
         try {
             for (NcclWork work : batch) {
                 if (work.group.session.keeps(StreamWait.PRODUCER)) {
-                    work.group.stream().waitFor(work.ready);
+                    work.group.device.stream().waitFor(work.ready);
                 }
             }
             nccl.groupStart(call);
@@ -122,77 +122,75 @@ final class NcclLaunch {
     private static void issue(Nccl nccl, NcclWork work) {
         NcclGroup group = work.group;
         NcclCall call = group.call(work.call);
-        NcclComm comm = group.comm();
-        long stream = group.stream().handle();
-        CommBuffer buffer = work.buffer == null ? group.scratch() : work.buffer;
-        long count = buffer.count();
-        if (count == 0) {
+        NcclComm comm = group.device.comm();
+        CommBuffer buffer = work.buffer == null ? group.device.scratch() : work.buffer;
+        if (buffer.count() == 0) {
             return;
         }
-        long at = work.buffer == null ? buffer.address() : work.address;
-        DType dtype = buffer.dtype();
+        NcclTransfer all =
+                NcclTransfer.inPlace(
+                        work.buffer == null ? buffer.address() : work.address,
+                        buffer.count(),
+                        buffer.dtype(),
+                        group.device.stream().handle());
+        int peer = work.call.peer();
         switch (work.call.operation()) {
-            case ALL_REDUCE, BARRIER ->
-                    nccl.allReduce(call, comm, at, at, count, dtype, op(work.op), stream);
-            case BROADCAST ->
-                    nccl.broadcast(call, comm, at, at, count, dtype, work.call.peer(), stream);
-            case REDUCE_SCATTER -> reduceScatter(nccl, work, buffer, stream);
-            case ALL_GATHER -> allGather(nccl, work, buffer, stream);
-            case SEND -> nccl.send(call, comm, at, count, dtype, work.call.peer(), stream);
-            case RECV -> nccl.recv(call, comm, at, count, dtype, work.call.peer(), stream);
+            case ALL_REDUCE, BARRIER -> nccl.allReduce(call, comm, all, op(work));
+            case BROADCAST -> nccl.broadcast(call, comm, all, peer);
+            case REDUCE_SCATTER -> reduceScatter(nccl, work, call, all);
+            case ALL_GATHER -> allGather(nccl, work, call, all);
+            case SEND -> nccl.send(call, comm, all, peer);
+            case RECV -> nccl.recv(call, comm, all, peer);
             case SPLIT -> throw new IllegalStateException("a split gives the stream nothing to do");
         }
     }
 
-    /**
-     * Shares of one length are NCCL's own; others are one reduction to each rank, launched as one.
-     */
-    private static void reduceScatter(Nccl nccl, NcclWork work, CommBuffer buffer, long stream) {
-        NcclGroup group = work.group;
-        NcclCall call = group.call(work.call);
+    /** Shares of one length are NCCL's own; others are one reduction to each rank. */
+    private static void reduceScatter(Nccl nccl, NcclWork work, NcclCall call, NcclTransfer all) {
+        NcclComm comm = work.group.device.comm();
         List<Long> counts = work.call.counts();
-        DType dtype = buffer.dtype();
-        long at = work.address;
-        if (counts.stream().distinct().count() == 1) {
-            long share = counts.get(0);
-            long mine = at + group.rank * share * dtype.bytes();
-            nccl.reduceScatter(call, group.comm(), at, mine, share, dtype, op(work.op), stream);
-            return;
-        }
-        for (int root = 0; root < counts.size(); root++) {
-            long count = counts.get(root);
-            if (count > 0) {
-                nccl.reduce(call, group.comm(), at, at, count, dtype, op(work.op), root, stream);
-            }
-            at += count * dtype.bytes();
+        if (isEven(counts)) {
+            NcclTransfer mine = share(work, all);
+            nccl.reduceScatter(call, comm, all.sharesInto(mine), op(work));
+        } else {
+            eachShare(counts, all, (root, part) -> nccl.reduce(call, comm, part, op(work), root));
         }
     }
 
-    /**
-     * Shares of one length are NCCL's own; others are one broadcast of each rank, launched as one.
-     */
-    private static void allGather(Nccl nccl, NcclWork work, CommBuffer buffer, long stream) {
-        NcclGroup group = work.group;
-        NcclCall call = group.call(work.call);
+    /** Shares of one length are NCCL's own; others are one broadcast of each rank. */
+    private static void allGather(Nccl nccl, NcclWork work, NcclCall call, NcclTransfer all) {
+        NcclComm comm = work.group.device.comm();
         List<Long> counts = work.call.counts();
-        DType dtype = buffer.dtype();
-        long at = work.address;
-        if (counts.stream().distinct().count() == 1) {
-            long share = counts.get(0);
-            long mine = at + group.rank * share * dtype.bytes();
-            nccl.allGather(call, group.comm(), mine, at, share, dtype, stream);
-            return;
-        }
-        for (int root = 0; root < counts.size(); root++) {
-            long count = counts.get(root);
-            if (count > 0) {
-                nccl.broadcast(call, group.comm(), at, at, count, dtype, root, stream);
-            }
-            at += count * dtype.bytes();
+        if (isEven(counts)) {
+            nccl.allGather(call, comm, share(work, all).sharesInto(all));
+        } else {
+            eachShare(counts, all, (root, part) -> nccl.broadcast(call, comm, part, root));
         }
     }
 
-    private static NcclOp op(@Nullable ReduceOp op) {
+    private static boolean isEven(List<Long> counts) {
+        return counts.stream().distinct().count() == 1;
+    }
+
+    private static NcclTransfer share(NcclWork work, NcclTransfer all) {
+        long count = work.call.counts().get(0);
+        return all.part(work.group.rank * count, count);
+    }
+
+    private static void eachShare(
+            List<Long> counts, NcclTransfer all, BiConsumer<Integer, NcclTransfer> action) {
+        long first = 0;
+        for (int root = 0; root < counts.size(); root++) {
+            long count = counts.get(root);
+            if (count > 0) {
+                action.accept(root, all.part(first, count));
+            }
+            first += count;
+        }
+    }
+
+    private static NcclOp op(NcclWork work) {
+        ReduceOp op = work.call.op();
         return switch (op == null ? ReduceOp.SUM : op) {
             case SUM -> NcclOp.SUM;
             case AVG -> NcclOp.AVG;

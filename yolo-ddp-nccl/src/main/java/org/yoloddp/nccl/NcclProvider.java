@@ -117,12 +117,12 @@ public final class NcclProvider implements CommunicatorProvider {
         int[] world = IntStream.range(0, context.size()).toArray();
         NcclGroup group = new NcclGroup(session, Ledger.WORLD, "world", world, context.rank());
         session.add(group);
-        NcclCommunicator communicator = new NcclCommunicator(session, group, true);
+        NcclCommunicator communicator = new NcclCommunicator(session, group);
         try {
-            group.device().open();
+            group.device.open();
             NcclInit.connect(group);
         } catch (RuntimeException e) {
-            group.abort(e);
+            communicator.abort(e);
             communicator.close();
             throw e;
         }

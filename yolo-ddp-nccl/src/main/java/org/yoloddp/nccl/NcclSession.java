@@ -15,6 +15,7 @@ import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.CommunicatorClosedException;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.GroupContext;
+import org.yoloddp.comm.HelperThread;
 import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.comm.Store;
@@ -52,10 +53,9 @@ final class NcclSession {
     private final FlightRecorder recorder;
     private final Map<String, NcclGroup> groups = new ConcurrentHashMap<>();
     private final Map<String, CommunicationException> early = new ConcurrentHashMap<>();
-    private final Thread watchdog;
+    private final HelperThread watchdog;
     private volatile @Nullable Progress progress;
     private volatile @Nullable CommunicationException decided;
-    private volatile boolean closed;
     private volatile boolean lost;
     private boolean dumped;
 
@@ -80,8 +80,7 @@ final class NcclSession {
         this.kept = kept;
         this.recorder = new FlightRecorder(context.rank());
         this.line = new ControlLine(store, context.rank(), this::accept, this::lose);
-        this.watchdog = new Thread(this::watch, "yolo-ddp-nccl-watchdog-" + context.rank());
-        watchdog.setDaemon(true);
+        this.watchdog = new HelperThread("yolo-ddp-nccl-watchdog-" + rank(), this::watch);
     }
 
     void start() {
@@ -98,7 +97,7 @@ final class NcclSession {
      */
     private void failOfJob(CommunicationException cause) {
         decided = cause;
-        groups.values().forEach(group -> group.fail(cause));
+        groups.values().forEach(group -> group.failing.fail(cause));
     }
 
     Cuda cuda() {
@@ -149,9 +148,9 @@ final class NcclSession {
         CommunicationException failure = early.remove(group.id);
         CommunicationException job = decided;
         if (job != null) {
-            group.fail(job);
+            group.failing.fail(job);
         } else if (failure != null) {
-            group.fail(failure);
+            group.failing.fail(failure);
         }
     }
 
@@ -161,7 +160,7 @@ final class NcclSession {
 
     void progress(String phase, long step) {
         progress = new Progress(phase, step);
-        groups.values().forEach(NcclGroup::mark);
+        groups.values().forEach(group -> group.queue.mark());
     }
 
     FlightRecord record(Fingerprint call) {
@@ -183,7 +182,7 @@ final class NcclSession {
     }
 
     void wake() {
-        LockSupport.unpark(watchdog);
+        watchdog.wake();
     }
 
     /** What a group fails of if this rank gives a cause: the root cause if others know it. */
@@ -200,7 +199,7 @@ final class NcclSession {
 
     RankFailedException rankFailed(NcclGroup group, Throwable cause) {
         Progress now = progress;
-        String operation = group.operation();
+        String operation = group.queue.operation();
         return RankFailedException.of(
                 group.name,
                 rank(),
@@ -218,23 +217,23 @@ final class NcclSession {
                 early.put(verdict.group(), failed.failure());
                 NcclGroup come = groups.get(verdict.group());
                 if (come != null) {
-                    come.fail(failed.failure());
+                    come.failing.fail(failed.failure());
                 }
             }
         } else if (verdict instanceof Verdict.Matched matched) {
             group.matched(matched.count());
         } else if (verdict instanceof Verdict.Failed failed) {
-            group.fail(failed.failure());
+            group.failing.fail(failed.failure());
         } else if (verdict instanceof Verdict.Drained) {
-            group.drained();
+            group.ending.drained();
         }
     }
 
     /** Without the store nobody can agree with anybody. */
     private void lose(RuntimeException why) {
         lost = true;
-        if (!closed) {
-            groups.values().forEach(group -> group.fail(asFailure(group, why)));
+        if (!watchdog.isFinishing()) {
+            groups.values().forEach(group -> group.failing.fail(asFailure(group, why)));
         }
     }
 
@@ -242,9 +241,9 @@ final class NcclSession {
         try {
             cuda().setDevice(device);
         } catch (CudaException e) {
-            groups.values().forEach(group -> group.accuse(e));
+            groups.values().forEach(group -> group.failing.accuse(e));
         }
-        while (!closed) {
+        while (!watchdog.isFinishing()) {
             boolean busy = false;
             for (NcclGroup group : List.copyOf(groups.values())) {
                 busy |= look(group);
@@ -256,17 +255,17 @@ final class NcclSession {
     private boolean look(NcclGroup group) {
         try {
             boolean busy = group.watch();
-            long ended = group.endedToTell();
+            long ended = group.queue.endedToTell();
             if (ended >= 0) {
                 post(new Note.Ended(group.id, ended));
             }
-            if (group.isFailing() && group.id.equals(Ledger.WORLD)) {
+            if (group.failing.hasFailed() && group.id.equals(Ledger.WORLD)) {
                 dump();
             }
             return busy;
         } catch (RuntimeException e) {
             LOG.warn("rank {}: the watchdog of group '{}' stumbled", rank(), group.name, e);
-            group.accuse(e);
+            group.failing.accuse(e);
             return true;
         }
     }
@@ -281,23 +280,12 @@ final class NcclSession {
 
     /** Ends the watchdog and the line; the groups have left before. */
     void close() {
-        closed = true;
-        wake();
-        boolean interrupted = Thread.interrupted();
-        try {
-            if (watchdog.isAlive()) {
-                TimeUnit.NANOSECONDS.timedJoin(watchdog, ENDING.toNanos());
-            }
-            if (judge != null && decided == null && locals.size() < context.size()) {
-                // This process may end now, and the judge with it, whom others still need.
-                judge.awaitEnd(ENDING);
-            }
-        } catch (InterruptedException e) {
-            interrupted = true;
+        watchdog.finish();
+        watchdog.join(ENDING);
+        if (judge != null && decided == null && locals.size() < context.size()) {
+            // This process may end now, and the judge with it, whom others still need.
+            judge.awaitEnd(ENDING);
         }
         line.close();
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
     }
 }

@@ -52,12 +52,8 @@ final class CallNccl {
                 nccl.allReduce(
                         calls[rank],
                         comms[rank],
-                        memory[rank],
-                        memory[rank],
-                        COUNT,
-                        DType.F32,
-                        NcclOp.AVG,
-                        streams[rank]);
+                        NcclTransfer.inPlace(memory[rank], COUNT, DType.F32, streams[rank]),
+                        NcclOp.AVG);
             }
             nccl.groupEnd(calls[0]);
             for (int rank = 0; rank < RANKS; rank++) {

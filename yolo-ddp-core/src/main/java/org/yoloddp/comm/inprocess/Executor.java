@@ -1,58 +1,32 @@
 package org.yoloddp.comm.inprocess;
 
-import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.yoloddp.comm.HelperThread;
 
-/** The thread of one rank that works on operations while the rank computes. */
+/** Lets a thread work on the operations of a group while a rank computes. */
 final class Executor {
 
     private static final long NAP_NANOS = TimeUnit.SECONDS.toNanos(10);
 
     private final Group group;
-    private final Thread thread;
-    private volatile boolean finishing;
+    private final HelperThread thread;
 
-    Executor(Group group, int rank) {
+    private Executor(Group group, int rank) {
         this.group = group;
-        this.thread = new Thread(this::run, "yolo-ddp-" + group.name + "-" + rank);
-        thread.setDaemon(true);
+        this.thread = new HelperThread("yolo-ddp-" + group.name + "-" + rank, this::run);
     }
 
-    void start() {
+    /** Starts a rank's thread, which ends at most one slice after it was asked to. */
+    static HelperThread start(Group group, int rank) {
+        HelperThread thread = new Executor(group, rank).thread;
         thread.start();
-    }
-
-    void wake() {
-        LockSupport.unpark(thread);
-    }
-
-    void finish() {
-        finishing = true;
-        wake();
-    }
-
-    /** Waits for the thread's end, which is at most one slice away. */
-    void join(Duration deadline) {
-        boolean interrupted = Thread.interrupted();
-        long end = System.nanoTime() + deadline.toNanos();
-        long left = deadline.toNanos();
-        while (thread.isAlive() && left > 0 && thread != Thread.currentThread()) {
-            try {
-                TimeUnit.NANOSECONDS.timedJoin(thread, left);
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-            left = end - System.nanoTime();
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        return thread;
     }
 
     private void run() {
-        while (!finishing) {
-            if (!group.help(false) && !finishing && !group.hasWork()) {
+        while (!thread.isFinishing()) {
+            if (!group.help(false) && !thread.isFinishing() && !group.hasWork()) {
                 LockSupport.parkNanos(group, NAP_NANOS);
             }
         }

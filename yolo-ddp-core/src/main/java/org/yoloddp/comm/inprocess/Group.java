@@ -14,6 +14,7 @@ import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.CommunicatorClosedException;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.GroupContext;
+import org.yoloddp.comm.HelperThread;
 import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.comm.Slice;
@@ -48,7 +49,7 @@ final class Group {
     private final Matcher calls;
     private final List<Op> running = new ArrayList<>();
     private final List<Group> children = new ArrayList<>();
-    private final @Nullable Executor[] executors;
+    private final @Nullable HelperThread[] executors;
     private final @Nullable Fingerprint[] last;
     private final boolean[] left;
     private final boolean isWorld;
@@ -64,7 +65,7 @@ final class Group {
         this.family = family;
         int size = worldRanks.length;
         this.calls = new Matcher(name, size);
-        this.executors = new Executor[size];
+        this.executors = new HelperThread[size];
         this.last = new Fingerprint[size];
         this.left = new boolean[size];
         for (int i = 0; i < size; i++) {
@@ -202,11 +203,9 @@ final class Group {
         }
         for (int i = 0; i < op.participants.length && wanted > 0; i++, wanted--) {
             int rank = op.participants[i];
-            Executor executor = executors[rank];
+            HelperThread executor = executors[rank];
             if (executor == null && !left[rank]) {
-                executor = new Executor(this, rank);
-                executors[rank] = executor;
-                executor.start();
+                executors[rank] = Executor.start(this, rank);
             } else if (executor != null) {
                 executor.wake();
             }
@@ -379,7 +378,7 @@ final class Group {
     }
 
     /** Marks a rank as gone; whoever waits for it fails. */
-    @Nullable Executor leave(int rank) {
+    @Nullable HelperThread leave(int rank) {
         synchronized (lock) {
             left[rank] = true;
             boolean missed = !queues.get(rank).isEmpty();
@@ -398,7 +397,7 @@ final class Group {
             if (empty) {
                 family.groups().remove(this);
             }
-            Executor executor = executors[rank];
+            HelperThread executor = executors[rank];
             if (executor != null) {
                 executor.finish();
             }

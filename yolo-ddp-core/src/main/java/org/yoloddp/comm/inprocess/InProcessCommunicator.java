@@ -4,13 +4,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.IntStream;
 import org.yoloddp.comm.Call;
-import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.DType;
+import org.yoloddp.comm.HelperThread;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.HostCommunicator;
 import org.yoloddp.comm.InMemoryStore;
@@ -33,11 +32,9 @@ public final class InProcessCommunicator extends HostCommunicator {
 
     private final Group group;
     private final int rank;
-    private final List<HostBuffer> allocated = new CopyOnWriteArrayList<>();
-    private final List<Communicator> children = new CopyOnWriteArrayList<>();
 
     private InProcessCommunicator(Group group, int rank) {
-        super(NAME);
+        super(NAME, rank, group.size(), group.name, group.family.deadline);
         this.group = group;
         this.rank = rank;
     }
@@ -78,31 +75,8 @@ public final class InProcessCommunicator extends HostCommunicator {
     }
 
     @Override
-    public int rank() {
-        return rank;
-    }
-
-    @Override
-    public int size() {
-        return group.size();
-    }
-
-    @Override
-    public String group() {
-        return group.name;
-    }
-
-    @Override
-    public Duration deadline() {
-        return group.family.deadline;
-    }
-
-    @Override
-    public CommBuffer allocate(DType dtype, long count) {
-        HostBuffer buffer = HostBuffer.allocate(dtype, count);
-        allocated.removeIf(HostBuffer::isClosed);
-        allocated.add(buffer);
-        return buffer;
+    protected HostBuffer newBuffer(DType dtype, long count) {
+        return HostBuffer.allocate(dtype, count);
     }
 
     @Override
@@ -120,9 +94,7 @@ public final class InProcessCommunicator extends HostCommunicator {
         if (mine < 0 || child == null) {
             return Optional.empty();
         }
-        Communicator communicator = new InProcessCommunicator(child, mine);
-        children.add(communicator);
-        return Optional.of(communicator);
+        return Optional.of(adopt(new InProcessCommunicator(child, mine)));
     }
 
     @Override
@@ -140,7 +112,7 @@ public final class InProcessCommunicator extends HostCommunicator {
         if (group.hasLeft(rank)) {
             return;
         }
-        children.forEach(Communicator::close);
+        closeChildren();
         Op last = group.lastComplete(rank);
         if (last != null) {
             try {
@@ -149,16 +121,10 @@ public final class InProcessCommunicator extends HostCommunicator {
                 // Whoever awaits the Work learns of it.
             }
         }
-        Executor executor = group.leave(rank);
+        HelperThread executor = group.leave(rank);
         if (executor != null) {
             executor.join(LAST_SLICE);
         }
-        allocated.forEach(HostBuffer::close);
-        allocated.clear();
-    }
-
-    @Override
-    public String toString() {
-        return NAME + " rank " + rank + " of " + size() + " in group '" + group() + "'";
+        freeBuffers();
     }
 }

@@ -45,7 +45,7 @@ final class Matcher {
     private Op collective(int rank, Call call) {
         long sequence = submitted[rank]++;
         Op op = collectives.computeIfAbsent(sequence, s -> new Op(all.length, all));
-        op.arrive(rank, call.fingerprint(group, sequence), call.buffer());
+        op.arrive(rank, call.fingerprint(group, sequence), call.hostBuffer());
         if (op.isComplete()) {
             collectives.remove(sequence);
         }
@@ -64,7 +64,7 @@ final class Matcher {
             mine.computeIfAbsent(route, r -> new ArrayDeque<>()).add(op);
         }
         long number = messages.merge(List.of(rank, route.from, route.to), 1L, Long::sum) - 1;
-        op.arrive(rank, call.fingerprint(group, number), call.buffer());
+        op.arrive(rank, call.fingerprint(group, number), call.hostBuffer());
         return op;
     }
 }

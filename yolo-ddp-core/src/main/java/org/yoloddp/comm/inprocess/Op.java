@@ -1,21 +1,20 @@
 package org.yoloddp.comm.inprocess;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.Completion;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.HostBuffer;
-import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.Slice;
 
 /**
- * One collective or message, shared by its ranks. Everything but {@link #isDone} and {@link
- * #whenEnded} is guarded by the group's lock.
+ * One collective or message, shared by its ranks. Everything but its completion is guarded by the
+ * group's lock.
  */
-final class Op {
+final class Op extends Completion {
 
     /** The ranks that take part, by number in the group. */
     final int[] participants;
@@ -34,16 +33,6 @@ final class Op {
 
     /** The group that a split has made. */
     @Nullable Group child;
-
-    private @Nullable CommunicationException failure;
-    private volatile boolean done;
-
-    /** Guards what follows; taken last. */
-    private final Object watching = new Object();
-
-    private boolean ending;
-    private List<Runnable> watchers = List.of();
-    private final ConcurrentLinkedQueue<Thread> waiting = new ConcurrentLinkedQueue<>();
 
     Op(int groupSize, int[] participants) {
         this.participants = participants;
@@ -76,26 +65,12 @@ final class Op {
     /** Tells whether all ranks have asked for the same. */
     boolean isConsistent() {
         Fingerprint first = call(participants[0]);
-        boolean message =
-                first.operation() == Operation.SEND || first.operation() == Operation.RECV;
-        for (int rank : participants) {
-            Fingerprint call = call(rank);
-            boolean same =
-                    message
-                            ? call.dtype() == first.dtype()
-                                    && call.count() == first.count()
-                                    && call.tag().equals(first.tag())
-                            : call.equals(first);
-            if (!same) {
-                return false;
-            }
-        }
-        return true;
+        return Arrays.stream(participants).allMatch(rank -> first.agreesWith(call(rank)));
     }
 
     /** Tells whether the work, once started, is one slice of at most so many bytes of all ranks. */
     boolean isSmall(long bytes) {
-        if (done || !started || slices.size() != 1) {
+        if (isDone() || !started || slices.size() != 1) {
             return false;
         }
         Fingerprint call = call(participants[0]);
@@ -139,56 +114,6 @@ final class Op {
                 buffers[rank] = null;
             }
         }
-        this.failure = failure;
-        List<Runnable> told;
-        synchronized (watching) {
-            ending = true;
-            told = watchers;
-            watchers = List.of();
-        }
-        told.forEach(Runnable::run);
-        done = true;
-        wake();
-    }
-
-    /** Calls an action at the end, or at once if that has come. Without the group's lock. */
-    void whenEnded(Runnable action) {
-        synchronized (watching) {
-            if (!ending) {
-                List<Runnable> more = new ArrayList<>(watchers);
-                more.add(action);
-                watchers = more;
-                return;
-            }
-        }
-        action.run();
-    }
-
-    boolean isDone() {
-        return done;
-    }
-
-    /** Reads the failure of an operation that is done. */
-    @Nullable CommunicationException failure() {
-        return failure;
-    }
-
-    boolean hasWaiting() {
-        return !waiting.isEmpty();
-    }
-
-    void wake() {
-        for (Thread thread : waiting) {
-            LockSupport.unpark(thread);
-        }
-    }
-
-    /** Registers the current thread; it looks again before it parks. */
-    void enter() {
-        waiting.add(Thread.currentThread());
-    }
-
-    void leave() {
-        waiting.remove(Thread.currentThread());
+        complete(failure);
     }
 }

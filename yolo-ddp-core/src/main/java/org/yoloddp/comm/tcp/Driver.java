@@ -1,8 +1,8 @@
 package org.yoloddp.comm.tcp;
 
 import java.time.Duration;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
+import org.yoloddp.comm.HelperThread;
 
 /**
  * The thread of one rank that works on operations while the rank computes, and looks after its
@@ -17,14 +17,12 @@ final class Driver {
     private static final long LINGER_NANOS = 20_000_000;
 
     private final Session session;
-    private final Thread thread;
+    private final HelperThread thread;
     private volatile boolean idle;
-    private volatile boolean finishing;
 
     Driver(Session session, String name) {
         this.session = session;
-        this.thread = new Thread(this::run, name);
-        thread.setDaemon(true);
+        this.thread = new HelperThread(name, this::run);
     }
 
     void start() {
@@ -34,34 +32,20 @@ final class Driver {
     /** Tells the thread that something is pending. */
     void wake() {
         if (idle) {
-            LockSupport.unpark(thread);
+            thread.wake();
         }
     }
 
     /** Waits for the thread's end, which is at most one slice away. */
     void finish(Duration deadline) {
-        finishing = true;
-        LockSupport.unpark(thread);
-        boolean interrupted = Thread.interrupted();
-        long end = System.nanoTime() + deadline.toNanos();
-        long left = deadline.toNanos();
-        while (thread.isAlive() && left > 0 && thread != Thread.currentThread()) {
-            try {
-                TimeUnit.NANOSECONDS.timedJoin(thread, left);
-            } catch (InterruptedException e) {
-                interrupted = true;
-            }
-            left = end - System.nanoTime();
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
+        thread.finish();
+        thread.join(deadline);
     }
 
     private void run() {
         long busy = System.nanoTime();
         long looked = busy;
-        while (!finishing) {
+        while (!thread.isFinishing()) {
             boolean helped = false;
             boolean pending = false;
             boolean waited = false;
@@ -91,7 +75,7 @@ final class Driver {
         }
         idle = true;
         try {
-            if (!finishing && session.groups().stream().allMatch(SharedGroup::isEmpty)) {
+            if (!thread.isFinishing() && session.groups().stream().allMatch(SharedGroup::isEmpty)) {
                 LockSupport.parkNanos(this, IDLE_NANOS);
             }
         } finally {

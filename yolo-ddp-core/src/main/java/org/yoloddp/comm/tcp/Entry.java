@@ -1,18 +1,15 @@
 package org.yoloddp.comm.tcp;
 
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ConcurrentLinkedQueue;
-import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.Completion;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.HostBuffer;
-import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.Slice;
 
 /** One rank's part of an operation. All but the end is touched by the thread that drives. */
-final class Entry {
+final class Entry extends Completion {
 
     /** The number among the rank's calls in the group. */
     final long index;
@@ -60,16 +57,6 @@ final class Entry {
     /** Where the board of a group is that a split makes. */
     Arena.@Nullable Place board;
 
-    private @Nullable CommunicationException failure;
-    private volatile boolean done;
-
-    /** Guards what follows. */
-    private final Object watching = new Object();
-
-    private boolean ending;
-    private List<Runnable> watchers = List.of();
-    private final ConcurrentLinkedQueue<Thread> waiting = new ConcurrentLinkedQueue<>();
-
     Entry(
             long index,
             Fingerprint call,
@@ -90,11 +77,7 @@ final class Entry {
     }
 
     boolean isMessage() {
-        return isMessage(call.operation());
-    }
-
-    static boolean isMessage(Operation operation) {
-        return operation == Operation.SEND || operation == Operation.RECV;
+        return call.operation().isMessage();
     }
 
     /** Tells whether the work, once started, is one slice of at most so many bytes of all ranks. */
@@ -110,48 +93,6 @@ final class Entry {
         if (buffer != null) {
             buffer.release();
         }
-        this.failure = failure;
-        List<Runnable> told;
-        synchronized (watching) {
-            ending = true;
-            told = watchers;
-            watchers = List.of();
-        }
-        told.forEach(Runnable::run);
-        done = true;
-        for (Thread thread : waiting) {
-            LockSupport.unpark(thread);
-        }
-    }
-
-    /** Calls an action at the end, or at once if that has come. */
-    void whenEnded(Runnable action) {
-        synchronized (watching) {
-            if (!ending) {
-                List<Runnable> more = new ArrayList<>(watchers);
-                more.add(action);
-                watchers = more;
-                return;
-            }
-        }
-        action.run();
-    }
-
-    boolean isDone() {
-        return done;
-    }
-
-    /** Reads the failure of an operation that is done. */
-    @Nullable CommunicationException failure() {
-        return failure;
-    }
-
-    /** Registers the current thread; it looks again before it parks. */
-    void enter() {
-        waiting.add(Thread.currentThread());
-    }
-
-    void leave() {
-        waiting.remove(Thread.currentThread());
+        complete(failure);
     }
 }

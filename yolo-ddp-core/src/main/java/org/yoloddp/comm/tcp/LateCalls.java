@@ -59,7 +59,7 @@ final class LateCalls {
         Fingerprint head = answer.head();
         return entry.isMessage()
                 ? head != null
-                        && Entry.isMessage(head.operation())
+                        && head.operation().isMessage()
                         && head.operation() != entry.call.operation()
                         && head.peer() == group.rank
                         && head.sequence() == entry.call.sequence()
@@ -79,7 +79,7 @@ final class LateCalls {
         boolean same =
                 head != null
                         && head.sequence() == entry.call.sequence()
-                        && Entry.isMessage(head.operation()) == entry.isMessage();
+                        && head.operation().isMessage() == entry.isMessage();
         return same ? head : entry.call;
     }
 
@@ -107,7 +107,7 @@ final class LateCalls {
     /** Tells whether a call of one rank is one in which another takes part. */
     private boolean concerns(int slot, int caller, int rank) {
         Operation operation = board.operation(slot);
-        return !Entry.isMessage(operation) || caller == rank || board.peer(slot) == rank;
+        return !operation.isMessage() || caller == rank || board.peer(slot) == rank;
     }
 
     /** Fails the group if a rank that the call needs has left without it. */
@@ -152,11 +152,9 @@ final class LateCalls {
             int mine = board.slot(rank, i);
             Operation theirs = board.operation(mine);
             boolean same =
-                    Entry.isMessage(operation)
-                            ? Entry.isMessage(theirs)
-                                    && theirs != operation
-                                    && board.peer(mine) == other
-                            : !Entry.isMessage(theirs);
+                    operation.isMessage()
+                            ? theirs.isMessage() && theirs != operation && board.peer(mine) == other
+                            : !theirs.isMessage();
             if (same && board.sequence(mine) == sequence) {
                 return true;
             }
@@ -302,7 +300,7 @@ final class LateCalls {
         if (!group.isHere(rank)) {
             Answer answer = answers.get(rank);
             Fingerprint head = answer == null ? null : answer.head();
-            return head != null && (!Entry.isMessage(head.operation()) || head.peer() == group.rank)
+            return head != null && (!head.operation().isMessage() || head.peer() == group.rank)
                     ? head
                     : null;
         }

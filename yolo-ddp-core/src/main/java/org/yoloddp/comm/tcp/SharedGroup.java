@@ -158,7 +158,7 @@ final class SharedGroup {
         Fingerprint fingerprint = call.fingerprint(name, sequence);
         int[] here =
                 Arrays.stream(participants).filter(r -> session.isHere(worldRanks[r])).toArray();
-        return new Entry(submitted++, fingerprint, call.buffer(), participants, here);
+        return new Entry(submitted++, fingerprint, call.hostBuffer(), participants, here);
     }
 
     /** Shows calls to the others as far as there is room. Called with the queue's lock held. */
@@ -464,7 +464,7 @@ final class SharedGroup {
     boolean isAwaitedFor(Fingerprint call) {
         synchronized (queueLock) {
             return call.group().equals(name)
-                    && !Entry.isMessage(call.operation())
+                    && !call.operation().isMessage()
                     && collectives <= call.sequence();
         }
     }

@@ -2,15 +2,12 @@ package org.yoloddp.comm.tcp;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.Call;
-import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.DType;
@@ -36,43 +33,17 @@ public final class TcpCommunicator extends HostCommunicator {
 
     private final Session session;
     private final SharedGroup group;
-    private final List<HostBuffer> allocated = new CopyOnWriteArrayList<>();
-    private final List<Communicator> children = new CopyOnWriteArrayList<>();
     private final AtomicBoolean warned = new AtomicBoolean();
 
     TcpCommunicator(Session session, SharedGroup group) {
-        super(NAME);
+        super(NAME, group.rank, group.size(), group.name, session.deadline);
         this.session = session;
         this.group = group;
     }
 
     @Override
-    public int rank() {
-        return group.rank;
-    }
-
-    @Override
-    public int size() {
-        return group.size();
-    }
-
-    @Override
-    public String group() {
-        return group.name;
-    }
-
-    @Override
-    public Duration deadline() {
-        return session.deadline;
-    }
-
-    @Override
-    public CommBuffer allocate(DType dtype, long count) {
-        HostBuffer buffer =
-                session.isAlone() ? HostBuffer.allocate(dtype, count) : share(dtype, count);
-        allocated.removeIf(HostBuffer::isClosed);
-        allocated.add(buffer);
-        return buffer;
+    protected HostBuffer newBuffer(DType dtype, long count) {
+        return session.isAlone() ? HostBuffer.allocate(dtype, count) : share(dtype, count);
     }
 
     private HostBuffer share(DType dtype, long count) {
@@ -117,9 +88,7 @@ public final class TcpCommunicator extends HostCommunicator {
         SharedGroup child =
                 new SharedGroup(session, id, name, world, mine, board(entry, world), group);
         child.connect(deadline());
-        Communicator communicator = new TcpCommunicator(session, child);
-        children.add(communicator);
-        return Optional.of(communicator);
+        return Optional.of(adopt(new TcpCommunicator(session, child)));
     }
 
     private Board board(Entry entry, int[] world) {
@@ -149,7 +118,7 @@ public final class TcpCommunicator extends HostCommunicator {
         if (group.hasLeft()) {
             return;
         }
-        children.forEach(Communicator::close);
+        closeChildren();
         Entry last = group.lastComplete();
         if (last != null) {
             try {
@@ -164,12 +133,6 @@ public final class TcpCommunicator extends HostCommunicator {
         if (group == session.root()) {
             session.close();
         }
-        allocated.forEach(HostBuffer::close);
-        allocated.clear();
-    }
-
-    @Override
-    public String toString() {
-        return NAME + " rank " + rank() + " of " + size() + " in group '" + group() + "'";
+        freeBuffers();
     }
 }

@@ -133,7 +133,7 @@ final class Worker {
         Operation operation = board.operation(slot);
         long sequence = board.sequence(slot);
         if (!entry.isMessage()) {
-            return !Entry.isMessage(operation) && sequence == entry.call.sequence();
+            return !operation.isMessage() && sequence == entry.call.sequence();
         }
         if (other == rank) {
             return operation == entry.call.operation()
