@@ -17,6 +17,7 @@ import picocli.CommandLine.Spec;
             BenchScalingCommand.class,
             BenchMemoryCommand.class,
             BenchAllReduceCommand.class,
+            BenchNcclCommand.class,
             BenchFaultsCommand.class,
             BenchServeCommand.class,
             BenchAllReduceRankCommand.class,

@@ -35,6 +35,8 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
      * @param ratio theirs divided by ours: above 1, ours is faster
      * @param oursMegabytes memory by name, where it was asked for
      * @param rivalMegabytes theirs
+     * @param oursGigabytesPerSecond bandwidth by name, where it was asked for
+     * @param rivalGigabytesPerSecond theirs
      */
     record Row(
             @SerializedName("case") String name,
@@ -43,10 +45,12 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
             @SerializedName("rival_ms") @Nullable Double rivalMillis,
             @Nullable Double ratio,
             @SerializedName("ours_mb") @Nullable Map<String, Double> oursMegabytes,
-            @SerializedName("rival_mb") @Nullable Map<String, Double> rivalMegabytes) {
+            @SerializedName("rival_mb") @Nullable Map<String, Double> rivalMegabytes,
+            @SerializedName("ours_gb_s") @Nullable Map<String, Double> oursGigabytesPerSecond,
+            @SerializedName("rival_gb_s") @Nullable Map<String, Double> rivalGigabytesPerSecond) {
 
         static Row alone(String name, double ours) {
-            return new Row(name, round(ours), null, null, null, null, null);
+            return new Row(name, round(ours), null, null, null, null, null, null, null);
         }
 
         static Row against(String name, double ours, String rival, double theirs) {
@@ -55,12 +59,34 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
 
         /** With the median of the ratios of blocks, each of which holds a turn of both. */
         static Row paired(String name, double ours, String rival, double theirs, double ratio) {
-            return new Row(name, round(ours), rival, round(theirs), round(ratio), null, null);
+            return new Row(
+                    name, round(ours), rival, round(theirs), round(ratio), null, null, null, null);
         }
 
         Row withMemory(Map<String, Double> mine, @Nullable Map<String, Double> theirs) {
             return new Row(
-                    name, oursMillis, rival, rivalMillis, ratio, rounded(mine), rounded(theirs));
+                    name,
+                    oursMillis,
+                    rival,
+                    rivalMillis,
+                    ratio,
+                    rounded(mine),
+                    rounded(theirs),
+                    oursGigabytesPerSecond,
+                    rivalGigabytesPerSecond);
+        }
+
+        Row withBandwidth(Map<String, Double> mine, @Nullable Map<String, Double> theirs) {
+            return new Row(
+                    name,
+                    oursMillis,
+                    rival,
+                    rivalMillis,
+                    ratio,
+                    oursMegabytes,
+                    rivalMegabytes,
+                    rounded(mine),
+                    rounded(theirs));
         }
 
         private static @Nullable Map<String, Double> rounded(@Nullable Map<String, Double> values) {
@@ -119,9 +145,9 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
                         .toJsonTree(this)
                         .getAsJsonObject();
         for (JsonElement row : json.getAsJsonArray("rows")) {
-            for (String memory : List.of("ours_mb", "rival_mb")) {
-                if (row.getAsJsonObject().get(memory).isJsonNull()) {
-                    row.getAsJsonObject().remove(memory);
+            for (String optional : List.of("ours_mb", "rival_mb", "ours_gb_s", "rival_gb_s")) {
+                if (row.getAsJsonObject().get(optional).isJsonNull()) {
+                    row.getAsJsonObject().remove(optional);
                 }
             }
         }
@@ -145,6 +171,8 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
                                     row.ratio()));
             memory(row.name(), row.oursMegabytes()).ifPresent(lines::add);
             memory(row.rival(), row.rivalMegabytes()).ifPresent(lines::add);
+            bandwidth(row.name(), row.oursGigabytesPerSecond()).ifPresent(lines::add);
+            bandwidth(row.rival(), row.rivalGigabytesPerSecond()).ifPresent(lines::add);
         }
         return lines;
     }
@@ -161,6 +189,22 @@ record BenchReport(String bench, Map<String, String> versions, List<Row> rows) {
                                 values.entrySet().stream()
                                         .map(e -> e.getKey() + " " + Math.round(e.getValue()))
                                         .collect(Collectors.joining(", ", whose + ": ", " MB")));
+    }
+
+    private static Optional<String> bandwidth(
+            @Nullable String whose, @Nullable Map<String, Double> gigabytes) {
+        return Optional.ofNullable(gigabytes)
+                .map(
+                        values ->
+                                values.entrySet().stream()
+                                        .map(
+                                                e ->
+                                                        String.format(
+                                                                Locale.ROOT,
+                                                                "%s %.2f",
+                                                                e.getKey(),
+                                                                e.getValue()))
+                                        .collect(Collectors.joining(", ", whose + ": ", " GB/s")));
     }
 
     static double median(List<Double> values) {

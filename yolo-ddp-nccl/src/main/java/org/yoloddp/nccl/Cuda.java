@@ -8,6 +8,7 @@ import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerPointer;
+import org.bytedeco.javacpp.SizeTPointer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -154,6 +155,18 @@ final class Cuda {
     /** Frees an event. */
     void eventDestroy(long event) {
         check(CudaFunction.EVENT_DESTROY, "free an event", cudart.cudaEventDestroy(event(event)));
+    }
+
+    /** The free memory of the thread's device in bytes. */
+    long memGetFree() {
+        try (SizeTPointer free = new SizeTPointer(1);
+                SizeTPointer total = new SizeTPointer(1)) {
+            check(
+                    CudaFunction.MEM_GET_INFO,
+                    "learn how much memory is free",
+                    cudart.cudaMemGetInfo(free, total));
+            return free.get();
+        }
     }
 
     /** Allocates memory of the thread's device. */

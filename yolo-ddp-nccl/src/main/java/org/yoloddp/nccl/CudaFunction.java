@@ -19,6 +19,7 @@ enum CudaFunction {
     EVENT_RECORD("cudaEventRecord"),
     EVENT_QUERY("cudaEventQuery"),
     EVENT_DESTROY("cudaEventDestroy"),
+    MEM_GET_INFO("cudaMemGetInfo"),
     MALLOC("cudaMalloc"),
     FREE("cudaFree"),
     MEMSET_ASYNC("cudaMemsetAsync"),

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.DType;
 
 /**
- * NCCL's functions, each checked: the only class that calls them.
+ * NCCL's functions, each checked: the only class that calls them, but for {@link RawNccl}.
  *
  * <p>No return code is ignored, no function is called that the loaded version lacks, and a
  * communicator whose handle is gone is never passed on; each of these would end the JVM. What fails

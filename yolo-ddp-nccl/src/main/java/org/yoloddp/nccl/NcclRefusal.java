@@ -106,4 +106,15 @@ public final class NcclRefusal extends YoloDdpException {
                         + " ms: it hangs. Look at nvidia-smi and at the system's log for Xid"
                         + " errors.");
     }
+
+    static NcclRefusal streamNotThrough(String what, MemoryDevice device, Duration deadline) {
+        return new NcclRefusal(
+                device
+                        + " is not through with "
+                        + what
+                        + " after "
+                        + deadline.toMillis()
+                        + " ms: it hangs, or waits for another rank. Look at the other ranks, at"
+                        + " nvidia-smi and at the system's log for Xid errors.");
+    }
 }
