@@ -162,7 +162,8 @@ public final class RawNccl implements AutoCloseable {
             if (System.nanoTime() - start > deadline.toNanos()) {
                 throw NcclRefusal.streamNotThrough(what, stream.device(), deadline);
             }
-            Thread.onSpinWait();
+            // Spins, but lets others of a busy host do what it may be waiting for.
+            Thread.yield();
         }
     }
 
