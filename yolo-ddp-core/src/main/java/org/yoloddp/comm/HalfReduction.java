@@ -1,82 +1,99 @@
 package org.yoloddp.comm;
 
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.ShortBuffer;
-import java.util.Arrays;
+/**
+ * Reductions of F16. Without branches and without tables, which both would keep loops from being
+ * vectorised: the hardware's own arithmetic does what differs between ordinary numbers, subnormal
+ * ones and infinities.
+ *
+ * <p>Widening: exponent and fraction, moved to where an F32 has them, are a number that is too
+ * small by 2<sup>112</sup>, also if they are subnormal; the product is exact. The largest exponent
+ * is made an F32's largest before, which no factor changes.
+ *
+ * <p>Narrowing: adding a power of two that is 2<sup>13</sup> times as large as the value (of
+ * subnormal ones, as the smallest normal number) lets the hardware round to nearest even at the bit
+ * that is an F16's last. Scaling the value up and down before by powers of two makes infinite what
+ * is too large for an F16. (The way of M. Dukhan's FP16 library.)
+ */
+final class HalfReduction extends PairReduction {
 
-/** Reductions of F16: accumulated in F32, rounded once. */
-final class HalfReduction extends HostReduction {
+    private static final float REBIAS = 0x1p112f;
 
-    private final ReduceOp op;
-    private final float scale;
-    private final float[] sum = new float[CHUNK];
-    private final float[] next = new float[CHUNK];
-    private final short[] halves = new short[CHUNK];
-    private ShortBuffer[] in = {};
-    private ShortBuffer[] out = {};
+    /** Leaves four times the value: the magic number counts in the same scale. */
+    private static final float TO_ZERO = 0x1p-110f;
+
+    private static final int EXPONENT = 0x7f800000;
+
+    /** The exponent of the smallest normal F16, as an F32's. */
+    private static final int SMALLEST = 0x38800000;
+
+    /** 2 to the 15, added to an exponent: 13 bits that go, and the scale of four. */
+    private static final int MAGIC = 15 << 23;
+
+    private final int[] bits = new int[CHUNK];
+    private final int[] moved = new int[CHUNK];
+    private final float[] scaled = new float[CHUNK];
+    private final float[] magic = new float[CHUNK];
 
     HalfReduction(ReduceOp op, int ranks) {
-        this.op = op;
-        this.scale = 1f / ranks;
+        super(op, ranks);
     }
 
     @Override
-    void open(ByteBuffer[] in, ByteBuffer[] out) {
-        this.in = Arrays.stream(in).map(ByteBuffer::asShortBuffer).toArray(ShortBuffer[]::new);
-        this.out = Arrays.stream(out).map(ByteBuffer::asShortBuffer).toArray(ShortBuffer[]::new);
+    float widen(short element) {
+        return HalfFloats.fromFloat16(element);
     }
 
     @Override
-    void first(int at, int n) {
-        load(0, at, sum, n);
-        if (op == ReduceOp.AVG) {
-            FloatReduction.scale(sum, scale, n);
+    short narrow(float value) {
+        return HalfFloats.toFloat16(value);
+    }
+
+    @Override
+    void widen(int[] pairs, float[] to) {
+        for (int i = 0; i < PAIRS; i++) {
+            int half = pairs[i];
+            int special = (0x7bff - (half & 0x7fff)) >> 31;
+            bits[i] = ((half & 0x8000) << 16) | ((half & 0x7fff) << 13) | (special & EXPONENT);
+        }
+        for (int i = 0; i < PAIRS; i++) {
+            int half = pairs[i] >>> 16;
+            int special = (0x7bff - (half & 0x7fff)) >> 31;
+            bits[PAIRS + i] =
+                    ((half & 0x8000) << 16) | ((half & 0x7fff) << 13) | (special & EXPONENT);
+        }
+        toFloats(bits, to);
+        FloatReduction.scale(to, REBIAS, CHUNK);
+    }
+
+    @Override
+    void narrow(float[] from, int[] pairs) {
+        toBits(from, bits);
+        magic(bits, moved);
+        toFloats(moved, magic);
+        for (int i = 0; i < CHUNK; i++) {
+            scaled[i] = Math.abs(from[i]) * REBIAS * TO_ZERO + magic[i];
+        }
+        toBits(scaled, moved);
+        assemble(bits, moved);
+        for (int i = 0; i < PAIRS; i++) {
+            pairs[i] = moved[i] | (moved[PAIRS + i] << 16);
         }
     }
 
-    @Override
-    void next(int rank, int at, int n) {
-        load(rank, at, next, n);
-        switch (op) {
-            case SUM -> FloatReduction.add(sum, next, n);
-            case AVG -> FloatReduction.addScaled(sum, next, scale, n);
-            case MIN -> FloatReduction.min(sum, next, n);
-            case MAX -> FloatReduction.max(sum, next, n);
-            case PRODUCT -> FloatReduction.multiply(sum, next, n);
+    private static void magic(int[] bits, int[] magic) {
+        for (int i = 0; i < CHUNK; i++) {
+            int above = (bits[i] & EXPONENT) - SMALLEST;
+            magic[i] = SMALLEST + (above & ~(above >> 31)) + MAGIC;
         }
     }
 
-    @Override
-    void load(ByteBuffer partial, int at, int n) {
-        partial.slice(at * Float.BYTES, n * Float.BYTES)
-                .order(ByteOrder.nativeOrder())
-                .asFloatBuffer()
-                .get(0, sum, 0, n);
-    }
-
-    @Override
-    void store(ByteBuffer partial, int at, int n) {
-        partial.slice(at * Float.BYTES, n * Float.BYTES)
-                .order(ByteOrder.nativeOrder())
-                .asFloatBuffer()
-                .put(0, sum, 0, n);
-    }
-
-    @Override
-    void result(int at, int n) {
-        for (int i = 0; i < n; i++) {
-            halves[i] = HalfFloats.toFloat16(sum[i]);
-        }
-        for (ShortBuffer buffer : out) {
-            buffer.put(at, halves, 0, n);
-        }
-    }
-
-    private void load(int rank, int at, float[] to, int n) {
-        in[rank].get(at, halves, 0, n);
-        for (int i = 0; i < n; i++) {
-            to[i] = HalfFloats.fromFloat16(halves[i]);
+    /** Takes exponent and fraction from the rounded numbers, and the sign from the original. */
+    private static void assemble(int[] bits, int[] rounded) {
+        for (int i = 0; i < CHUNK; i++) {
+            int nan = (EXPONENT - (bits[i] & 0x7fffffff)) >> 31;
+            int number = ((rounded[i] >>> 13) & 0x7c00) + (rounded[i] & 0xfff);
+            int quiet = 0x7e00 | ((bits[i] >>> 13) & 0x3ff);
+            rounded[i] = ((bits[i] >>> 16) & 0x8000) | (number & ~nan) | (quiet & nan);
         }
     }
 }

@@ -54,7 +54,14 @@ final class ChaosVerdict {
     }
 
     private boolean isCausedByFault(int generation, ToldFailure failure) {
-        return struck.getOrDefault(generation, List.of()).stream()
+        List<RankNote> strikes = struck.getOrDefault(generation, List.of());
+        // A rank that goes on is the first to say what it has seen, and not the store.
+        boolean nobodyGoesOn =
+                strikes.stream().map(RankNote::rank).distinct().count() == plan.ranks();
+        if (failure.end().contains("the job's store says") && !nobodyGoesOn) {
+            return false;
+        }
+        return strikes.stream()
                 .anyMatch(
                         note ->
                                 note.rank() == failure.rank()

@@ -24,17 +24,20 @@ enum Fault {
     /** Computes for ever; noticed by the stall timeout, which is shortened to two seconds. */
     LOOP(
             "endless loop",
-            "was stopped, since it no longer took part; last error line: rank \\d+ says:"
-                    + " RankFailedException: Rank \\d+ .*no progress for more than .*"),
+            "was stopped, since it no longer took part; last error line: "
+                    + Ends.SAYS
+                    + ": RankFailedException: Rank \\d+ .*no progress for more than .*"),
     /** Loses its connections to the job's store. */
     CUT("closed connection", Ends.LOST),
     /** Keeps its connections, but nothing comes through any more. */
     MUTE("half-open connection", Ends.LOST + "|" + Ends.SILENT);
 
     private static final class Ends {
+        static final String SAYS = "(rank \\d+ says|the job's store says)";
         static final String SILENT =
-                "was stopped, since it no longer took part; last error line: rank \\d+ says:"
-                        + " RankFailedException: Rank \\d+ .*no (heartbeat|progress) for more than"
+                "was stopped, since it no longer took part; last error line: "
+                        + SAYS
+                        + ": RankFailedException: Rank \\d+ .*no (heartbeat|progress) for more than"
                         + " .*";
         static final String LOST = "ended with exit code 1; last error line: StoreLostException.*";
     }

@@ -108,13 +108,11 @@ final class FaultyJob {
         List<String> stuck = launcher.isAlive() ? endAll() : List.of();
         Duration grace = blown && blow().kind().endsLauncherAtOnce() ? LAST_STEP : MOMENT;
         long graceEnd = System.nanoTime() + grace.toNanos();
-        List<Marked> left = processes.alive();
-        while (!left.isEmpty() && System.nanoTime() < graceEnd) {
+        while (isAnyLeft() && System.nanoTime() < graceEnd) {
             LockSupport.parkNanos(LOOK_NANOS / 2);
-            left = processes.alive();
         }
         Duration untilAllEnded = Duration.ofNanos(System.nanoTime() - blownAt);
-        List<String> orphans = left.isEmpty() ? List.of() : endAll();
+        List<String> orphans = isAnyLeft() ? endAll() : List.of();
         return new Result(
                 stuck.isEmpty() ? launcher.exitValue() : -1,
                 time,
@@ -126,6 +124,10 @@ final class FaultyJob {
                 processes.listened(),
                 processes.seen(),
                 new String(Files.readAllBytes(output), StandardCharsets.UTF_8));
+    }
+
+    private boolean isAnyLeft() {
+        return !processes.alive().isEmpty() || !processes.unended().isEmpty();
     }
 
     private Blow blow() {
@@ -259,6 +261,15 @@ final class FaultyJob {
     /** Ends what is left, and tells what it did. */
     private List<String> endAll() {
         List<String> told = new ArrayList<>();
+        List<Long> alive = processes.alive().stream().map(Marked::pid).toList();
+        processes.unended().stream()
+                .filter(pid -> !alive.contains(pid))
+                .forEach(
+                        pid ->
+                                told.add(
+                                        "process "
+                                                + pid
+                                                + ", which is about to end, but does not"));
         for (Marked process : processes.alive()) {
             MarkedProcesses.signal("CONT", List.of(process.pid()));
             told.add(

@@ -8,7 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -21,6 +21,10 @@ import java.util.stream.Stream;
 /**
  * All processes that were started, however indirectly, with a mark in their environment: also those
  * whose parents are gone, and those in sessions of their own. Linux only, by {@code /proc}.
+ *
+ * <p>The environment of a process goes with its memory, when its first thread ends; its files and
+ * sockets go only with its last thread, which on a busy machine can be a good deal later. So there
+ * is a time when a process is no longer alive, but has not ended.
  */
 final class MarkedProcesses {
 
@@ -33,6 +37,9 @@ final class MarkedProcesses {
     private static final int LOCAL = 1;
     private static final int STATE = 3;
     private static final int INODE = 9;
+
+    /** Of stat, behind the name, from 0. */
+    private static final int START_TIME = 19;
 
     /**
      * One of them.
@@ -54,7 +61,7 @@ final class MarkedProcesses {
     }
 
     private final String mark = UUID.randomUUID().toString();
-    private final Set<Long> seen = new LinkedHashSet<>();
+    private final Map<Long, String> seen = new LinkedHashMap<>();
     private final Map<String, String> listened = new HashMap<>();
 
     /** What to put into the environment. */
@@ -81,8 +88,41 @@ final class MarkedProcesses {
         } catch (IOException | DirectoryIteratorException e) {
             throw new IllegalStateException("/proc cannot be read", e);
         }
-        found.forEach(process -> seen.add(process.pid()));
+        for (Marked process : found) {
+            // Numbers are used again.
+            stat(process.pid()).ifPresent(stat -> seen.put(process.pid(), stat[START_TIME]));
+        }
         return found;
+    }
+
+    /** The numbers of those that were ever found alive, and have not ended wholly. */
+    List<Long> unended() {
+        return seen.entrySet().stream()
+                .filter(entry -> !hasEnded(entry.getKey(), entry.getValue()))
+                .map(Map.Entry::getKey)
+                .toList();
+    }
+
+    private static boolean hasEnded(long pid, String startTime) {
+        Optional<String[]> stat = stat(pid);
+        if (stat.isEmpty() || !stat.get()[START_TIME].equals(startTime)) {
+            return true;
+        }
+        try (Stream<Path> threads = Files.list(PROC.resolve(pid + "/task"))) {
+            return stat.get()[0].equals("Z") && threads.count() == 1;
+        } catch (IOException e) {
+            return true;
+        }
+    }
+
+    /** What the system tells of a process behind its name; empty if it is gone. */
+    private static Optional<String[]> stat(long pid) {
+        try {
+            String stat = Files.readString(PROC.resolve(pid + "/stat"));
+            return Optional.of(stat.substring(stat.lastIndexOf(')') + 2).split(" ", -1));
+        } catch (IOException e) {
+            return Optional.empty();
+        }
     }
 
     /** A zombie has no environment, and so has a process that is just gone. */
@@ -104,7 +144,7 @@ final class MarkedProcesses {
 
     /** The numbers of all that were ever found alive. */
     Set<Long> seen() {
-        return Set.copyOf(seen);
+        return Set.copyOf(seen.keySet());
     }
 
     /** Remembers on which ports they listen now. */
