@@ -3,6 +3,12 @@ package org.yoloddp;
 /** What can befall one rank of a {@link FaultyTraining}. */
 enum Fault {
     NONE,
+    /** Nothing, and a training that ends: it holds at the step until there is a file "go". */
+    HOLD,
+    /** A rank that its launcher never starts; the others have a few seconds' patience. */
+    ABSENT,
+    /** A port for rank 0 to serve the store on that another program holds; patience as well. */
+    PORT,
     /** kill -9. */
     KILL,
     /** SIGSTOP. */
@@ -14,6 +20,10 @@ enum Fault {
     /** A data set whose get throws an error. */
     LOADER_FAILS,
     EXCEPTION,
+    /** Connections to the store that are half-open. */
+    MUTE,
+    /** Connections to the ranks of other hosts that are half-open. */
+    MUTE_DATA,
     /** The heap is full, until the exception has left the code that filled it. */
     MEMORY,
     /** The heap is full, and remains so. */

@@ -5,21 +5,35 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+<<<<<<< HEAD
+=======
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
+>>>>>>> a79674f (Hold more rows of the fault table by launched trainings: half-open lines, ports, strangers, doubles, absent ranks, lost launchers)
 import java.util.stream.Stream;
 import org.yoloddp.launch.LaunchReport;
 import org.yoloddp.launch.Launcher;
 import org.yoloddp.launch.LauncherBuilder;
+import org.yoloddp.rendezvous.JobToken;
 
 /** Launches {@link FaultyTraining}s by the real launcher, in this JVM, and reads what they left. */
 final class FaultLaunch {
 
-    static final int STEP = 20;
+    static final long STEP = 20;
+
+    /** Words before a rank's command that let each be on a host of its own. */
+    static final String[] HOST_PER_RANK = {
+        "sh", "-c", "YOLODDP_HOST_ID=host$RANK; export YOLODDP_HOST_ID; exec \"$@\"", "sh"
+    };
 
     private final Path folder;
     private final List<String> options;
@@ -55,7 +69,7 @@ final class FaultLaunch {
                         folder.toString(),
                         fault.name(),
                         Integer.toString(failing),
-                        Integer.toString(STEP)));
+                        Long.toString(STEP)));
         return words;
     }
 
@@ -69,8 +83,35 @@ final class FaultLaunch {
         return builder;
     }
 
+    /** Starts the launcher of the only node as a process of its own, with a system property. */
+    RunningLaunch start(int ranks, List<String> command, String property) {
+        List<String> words = LaunchedNode.command(0, 1, "127.0.0.1", 0, ranks, folder, command);
+        words.add(1, "-D" + property);
+        return new RunningLaunch(folder, 0, words, Map.of());
+    }
+
+    /** Starts the launcher of one of two nodes as a process of its own. */
+    RunningLaunch startNode(int node, int port, int ranks, List<String> command) {
+        return new RunningLaunch(
+                folder,
+                node,
+                LaunchedNode.command(node, 2, "127.0.0.1", port, ranks, folder, command),
+                Map.of(JobToken.VARIABLE, "a secret of this test"));
+    }
+
+    /** A port that is free now. */
+    static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return socket.getLocalPort();
+        }
+    }
+
     LaunchReport run(Fault fault, int ranks, int failing) {
-        LaunchReport report = builder(ranks, command(fault, failing)).build().run();
+        return run(builder(ranks, command(fault, failing)));
+    }
+
+    LaunchReport run(LauncherBuilder builder) {
+        LaunchReport report = builder.build().run();
         assertNobodyIsLeft();
         return report;
     }
@@ -78,6 +119,17 @@ final class FaultLaunch {
     Notice notice(int rank) {
         Path file = folder.resolve("notice." + rank);
         assertThat(file).as("what rank %d noticed; %s", rank, text()).exists();
+        return Notice.read(file);
+    }
+
+    /** The same of a rank whose launcher is gone, so that nothing says when it has ended. */
+    Notice awaitNotice(int rank, Duration limit) {
+        Path file = folder.resolve("notice." + rank);
+        long end = System.nanoTime() + limit.toNanos();
+        while (!Files.exists(file)) {
+            assertThat(System.nanoTime() - end).as("rank %d says nothing", rank).isNegative();
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(5));
+        }
         return Notice.read(file);
     }
 

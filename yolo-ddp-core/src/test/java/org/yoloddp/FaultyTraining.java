@@ -26,6 +26,7 @@ import org.yoloddp.comm.DType;
 import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.launch.ErrorFile;
 import org.yoloddp.report.RunFolder;
+import org.yoloddp.testing.DeafSockets;
 import org.yoloddp.torch.TorchRuntime;
 import org.yoloddp.train.Deadlines;
 import org.yoloddp.train.LossValue;
@@ -36,13 +37,20 @@ import org.yoloddp.train.TrainingObserver;
 
 /**
  * A rank of a small training, to be launched: arguments are a folder, a {@link Fault}, and the rank
- * and the step that it befalls; a restarted one trains for two epochs and is done. Each rank that
- * throws leaves a {@link Notice}.
+ * and the step that it befalls; a restarted one trains for two epochs and is done, or holds if there
+ * is a file "hold". Each rank that
+ * throws leaves a {@link Notice}, each that ends well the hashes of all ranks' parameters.
  */
 public final class FaultyTraining {
 
+    /** Epochs, of four steps, of a training that ends. */
+    static final int EPOCHS = 100;
+
     /** From so many steps before the fault on, steps are long enough for a heartbeat each. */
     private static final int SLOW_STEPS = 3;
+
+    /** How long the ranks wait for one that does not come, or does not answer. */
+    static final Duration PATIENCE = Duration.ofSeconds(4);
 
     private static final long SLOW_NANOS = TimeUnit.MILLISECONDS.toNanos(80);
 
@@ -68,18 +76,26 @@ public final class FaultyTraining {
         String rank = System.getenv("RANK");
         String restarts = System.getenv().getOrDefault("TORCHELASTIC_RESTART_COUNT", "0");
         boolean again = !restarts.equals("0");
+        Fault second = Files.exists(folder.resolve("hold")) ? Fault.HOLD : Fault.NONE;
         FaultyTraining training =
                 new FaultyTraining(
                         folder,
-                        again ? Fault.NONE : Fault.valueOf(arguments[1]),
+                        again ? second : Fault.valueOf(arguments[1]),
                         rank.equals(arguments[2]),
                         Long.parseLong(arguments[3]));
         Files.writeString(
                 folder.resolve("pid." + rank + "." + restarts),
                 Long.toString(ProcessHandle.current().pid()));
         TorchRuntime.start();
+        if (training.fault == Fault.ABSENT || training.fault == Fault.PORT) {
+            training.mark();
+        }
+        int epochs = training.fault == Fault.HOLD ? EPOCHS : again ? 2 : 100_000;
         try (Toy toy = new Toy();
-                DistributedTrainer trainer = training.builder(toy, again ? 2 : 100_000).build()) {
+                DistributedTrainer trainer =
+                        training.builder(toy, epochs)
+                                .optWorld(World.fromEnvironment())
+                                .build()) {
             String hash = trainer.train().parametersSha256().toString();
             Files.writeString(folder.resolve("done." + rank), hash);
         } catch (Throwable e) {
@@ -97,11 +113,28 @@ public final class FaultyTraining {
                         .setLoss(rank -> loss())
                         .setDataset(new Points(toy.points))
                         .setEpochs(epochs)
-                        .optWorld(World.fromEnvironment())
-                        .optDeadlines(Deadlines.defaults().withData(Duration.ofSeconds(2)));
+                        .optDeadlines(deadlines());
         return fault == Fault.DISK && mine
                 ? builder.addObserver(RunFolder.at(folder.resolve("disk"))).addObserver(filling())
                 : builder;
+    }
+
+    /** What the same training ends with that nothing befalls, by threads. */
+    static String hashes(int ranks, int epochs) {
+        FaultyTraining training = new FaultyTraining(Path.of(""), Fault.NONE, false, -1);
+        try (Toy toy = new Toy();
+                DistributedTrainer trainer =
+                        training.builder(toy, epochs).optWorld(World.threads(ranks)).build()) {
+            return trainer.train().parametersSha256().toString();
+        }
+    }
+
+    private Deadlines deadlines() {
+        Deadlines usual = Deadlines.defaults().withData(Duration.ofSeconds(2));
+        return switch (fault) {
+            case ABSENT, PORT -> usual.withCollective(PATIENCE);
+            default -> usual;
+        };
     }
 
     private long millisSinceFault() throws IOException {
@@ -160,6 +193,7 @@ public final class FaultyTraining {
             return predictions;
         }
         switch (fault) {
+            case HOLD -> awaitGo();
             case ORDER, LENGTH, DTYPE, OPERATION -> {
                 mark();
                 disagree(context.communicator());
@@ -178,6 +212,10 @@ public final class FaultyTraining {
             case KILL, STOP -> {
                 mark();
                 signal(fault.name());
+            }
+            case MUTE, MUTE_DATA -> {
+                mark();
+                deafen(fault == Fault.MUTE);
             }
             case LOOP -> {
                 mark();
@@ -215,6 +253,22 @@ public final class FaultyTraining {
             }
         }
         return predictions;
+    }
+
+    private void awaitGo() {
+        long end = System.nanoTime() + TimeUnit.MINUTES.toNanos(2);
+        while (!Files.exists(folder.resolve("go")) && System.nanoTime() < end) {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(5));
+        }
+    }
+
+    private static void deafen(boolean store) {
+        String address = System.getenv("YOLODDP_STORE");
+        int storePort = Integer.parseInt(address.substring(address.lastIndexOf(':') + 1));
+        int connections = DeafSockets.deafen(port -> (port == storePort) == store);
+        if (connections == 0) {
+            throw new AssertionError("there are no such connections");
+        }
     }
 
     private static void spin() {
@@ -307,7 +361,8 @@ public final class FaultyTraining {
     private final class Points extends RandomAccessDataset {
 
         private final RandomAccessDataset points;
-        private final int worldSize = Integer.parseInt(System.getenv("WORLD_SIZE"));
+        private final int worldSize = 
+                Integer.parseInt(System.getenv().getOrDefault("WORLD_SIZE", "1"));
         private int asked;
 
         Points(RandomAccessDataset points) {

@@ -151,20 +151,19 @@ class NamespacesTest {
 
     private void launch(int epochs) throws IOException {
         for (int node = 0; node < 2; node++) {
-            List<String> command =
+            List<String> rank =
                     List.of(
                             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                            "-Xmx128m",
+                            "-Xmx256m",
                             "-XX:TieredStopAtLevel=1",
                             "-cp",
                             System.getProperty("java.class.path"),
-                            LaunchedNode.class.getName(),
-                            Integer.toString(node),
-                            hosts.address(0),
-                            "29500",
+                            HashedTraining.class.getName(),
                             folder.toString(),
                             Long.toString(SEED),
                             Integer.toString(epochs));
+            List<String> command =
+                    LaunchedNode.command(node, 2, hosts.address(0), 29500, 2, folder, rank);
             ProcessBuilder builder =
                     new ProcessBuilder(hosts.on(node, command))
                             .redirectErrorStream(true)

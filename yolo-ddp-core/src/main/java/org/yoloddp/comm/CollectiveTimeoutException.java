@@ -40,7 +40,9 @@ public final class CollectiveTimeoutException extends CommunicationException {
             Fingerprint call, Duration waited, List<Integer> missing, List<Integer> arrived) {
         String who =
                 missing.isEmpty()
-                        ? "all ranks came, but it did not end. Raise the deadline."
+                        ? "all ranks came, but it did not end: the data are many for the time, or a line"
+                                + " between hosts lets nothing through. Look at the network, or"
+                                + " raise the deadline."
                         : Ranks.list(missing)
                                 + " did not come, "
                                 + Ranks.list(arrived)

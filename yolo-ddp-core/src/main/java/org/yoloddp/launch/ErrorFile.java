@@ -21,6 +21,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.CollectiveTimeoutException;
 import org.yoloddp.comm.RankFailedException;
+import org.yoloddp.rendezvous.RendezvousTimeoutException;
 
 /**
  * The file in which a worker leaves what it died of, for the launcher's report: named by {@code
@@ -134,6 +135,9 @@ public final class ErrorFile {
                     && !late.missing().isEmpty()
                     && late.missing().stream()
                             .noneMatch(rank -> Integer.toString(rank).equals(ownRank))) {
+                return new Blame(late.missing().get(0), "", -1);
+            }
+            if (cause instanceof RendezvousTimeoutException late) {
                 return new Blame(late.missing().get(0), "", -1);
             }
         }

@@ -69,6 +69,8 @@ public final class FailureChannel implements AutoCloseable {
     private long checked;
     private volatile long sent;
 
+    private volatile boolean serverLost;
+
     /** Whether a heartbeat is about to be sent. */
     private final AtomicBoolean later = new AtomicBoolean();
 
@@ -205,6 +207,7 @@ public final class FailureChannel implements AutoCloseable {
 
     /** The server is gone: if a rank's process was it, then that rank has failed. */
     private void lost(Exception why) {
+        serverLost = true;
         Hello server = link.server();
         if (server.rank() >= 0) {
             Beat last = serversRank == null ? Beat.none(heartbeats) : serversRank;
@@ -223,6 +226,11 @@ public final class FailureChannel implements AutoCloseable {
         } else {
             fail(StoreLostException.of("world", server.describe(), why.getMessage()));
         }
+    }
+
+    /** Tells whether the server does not answer any more, so that nothing can be asked of it. */
+    boolean isServerLost() {
+        return serverLost;
     }
 
     private void fail(CommunicationException newFailure) {

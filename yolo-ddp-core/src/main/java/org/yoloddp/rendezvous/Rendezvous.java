@@ -1,5 +1,7 @@
 package org.yoloddp.rendezvous;
 
+import java.nio.ByteBuffer;
+import java.nio.IntBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -38,6 +40,7 @@ public final class Rendezvous {
     private static final String REFUSED = "rendezvous/refused";
     private static final String NOTES = "rendezvous/notes";
     private static final String VERDICT = "rendezvous/verdict";
+    private static final String LATE = "rendezvous/late";
 
     private final Store store;
     private final Hello me;
@@ -124,8 +127,10 @@ public final class Rendezvous {
         try {
             return meet();
         } catch (CommunicationException e) {
-            // Whoever refuses the others reports a failure too, but the refusal says more.
+            // Whoever refuses the others, or has waited long enough, reports a failure too; but the
+            // refusal says more, as does who is missing.
             checkRefused();
+            checkLate();
             throw e;
         }
     }
@@ -225,6 +230,7 @@ public final class Rendezvous {
                 checkOthers();
                 List<Integer> missing = e.missing().stream().map(this::rankOf).toList();
                 if (left().isZero()) {
+                    store.compareAndSet(LATE, null, bytes(missing), SLICE);
                     throw timeout(missing);
                 }
                 if (untilNotice() <= 0) {
@@ -266,6 +272,21 @@ public final class Rendezvous {
             throw RendezvousRefusedException.told(
                     new String(refused.get(), StandardCharsets.UTF_8));
         }
+    }
+
+    /** All ranks name the same who are missing: those that the first did not want to wait for. */
+    private void checkLate() {
+        Optional<byte[]> late = now(LATE);
+        if (late.isPresent()) {
+            IntBuffer missing = ByteBuffer.wrap(late.get()).asIntBuffer();
+            throw timeout(IntStream.generate(missing::get).limit(missing.limit()).boxed().toList());
+        }
+    }
+
+    private static byte[] bytes(List<Integer> ranks) {
+        ByteBuffer bytes = ByteBuffer.allocate(ranks.size() * Integer.BYTES);
+        ranks.forEach(bytes::putInt);
+        return bytes.array();
     }
 
     private void checkOthers() {

@@ -179,11 +179,18 @@ public final class TcpStore implements Store, AutoCloseable {
         }
     }
 
-    /** Ends what waits for keys that nobody may set any more. */
+    /**
+     * Ends what waits for keys that nobody may set any more; and every call if the server is silent
+     * behind a connection that is open still.
+     */
     private void jobFailed(CommunicationException failure) {
+        boolean silent = openChannel().filter(FailureChannel::isServerLost).isPresent();
+        if (silent && ended == null) {
+            ended = failure;
+        }
         failed = failure;
         for (Pending call : pending.values()) {
-            if (call.waits()) {
+            if (call.waits() || silent) {
                 call.answer().completeExceptionally(failure);
             }
         }

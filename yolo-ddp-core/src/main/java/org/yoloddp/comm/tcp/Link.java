@@ -14,9 +14,21 @@ final class Link implements AutoCloseable {
 
         final transient int peer;
 
+        /** Whether the connection was open still, but its other end did not answer any more. */
+        final boolean silent;
+
         BrokenException(int peer, String message) {
+            this(peer, message, false);
+        }
+
+        BrokenException(int peer, IOException cause) {
+            this(peer, cause.toString(), String.valueOf(cause.getMessage()).endsWith("timed out"));
+        }
+
+        private BrokenException(int peer, String message, boolean silent) {
             super(message);
             this.peer = peer;
+            this.silent = silent;
         }
     }
 
@@ -40,7 +52,7 @@ final class Link implements AutoCloseable {
             }
             return count > 0;
         } catch (IOException e) {
-            throw new BrokenException(peer, e.toString());
+            throw new BrokenException(peer, e);
         }
     }
 
@@ -52,7 +64,7 @@ final class Link implements AutoCloseable {
         try {
             return channel.write(from) > 0;
         } catch (IOException e) {
-            throw new BrokenException(peer, e.toString());
+            throw new BrokenException(peer, e);
         }
     }
 

@@ -17,6 +17,7 @@ import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
+import jdk.net.ExtendedSocketOptions;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,6 +36,10 @@ final class Links implements AutoCloseable {
     private static final String PURPOSE = "data";
     private static final Duration HANDSHAKE = Duration.ofSeconds(10);
     private static final int MOST_STRANGERS = 256;
+
+    /** Questions without an answer before a line counts as broken. */
+    private static final int PROBES = 3;
+
     private static final int MOST_NAME = 4096;
 
     private record Key(String name, int peer) {}
@@ -44,19 +49,28 @@ final class Links implements AutoCloseable {
     private final String job;
     private final int generation;
     private final Duration deadline;
+    private final Duration silence;
     private final ServerSocketChannel server;
     private final AtomicInteger strangers = new AtomicInteger();
     private final Map<Key, CompletableFuture<Link>> links = new ConcurrentHashMap<>();
     private volatile List<@Nullable InetSocketAddress> peers = List.of();
     private volatile boolean closed;
 
-    Links(int rank, JobToken token, String job, int generation, InetAddress bind, Duration deadline)
+    Links(
+            int rank,
+            JobToken token,
+            String job,
+            int generation,
+            InetAddress bind,
+            Duration deadline,
+            Duration silence)
             throws IOException {
         this.rank = rank;
         this.token = token;
         this.job = job;
         this.generation = generation;
         this.deadline = deadline;
+        this.silence = silence;
         this.server = ServerSocketChannel.open();
         server.bind(new InetSocketAddress(bind, 0), 256);
         daemon("accept", this::accept);
@@ -141,9 +155,26 @@ final class Links implements AutoCloseable {
     private void complete(CompletableFuture<Link> made, int peer, SocketChannel channel)
             throws IOException {
         channel.configureBlocking(false);
+        watch(channel);
         Link link = new Link(peer, channel);
         if (closed || !made.complete(link)) {
             link.close();
+        }
+    }
+
+    /**
+     * Lets the kernels ask each other, where nothing else is on its way, whether the line is whole:
+     * whoever waits for data over one that has gone silent learns of it as soon as of a silent rank.
+     */
+    private void watch(SocketChannel channel) throws IOException {
+        channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
+        int seconds = Math.toIntExact(Math.max(2, Math.min(silence.toSeconds(), 3600)));
+        int idle = Math.max(1, seconds * 2 / 5);
+        int interval = Math.max(1, (seconds - idle) / PROBES);
+        if (channel.supportedOptions().contains(ExtendedSocketOptions.TCP_KEEPIDLE)) {
+            channel.setOption(ExtendedSocketOptions.TCP_KEEPIDLE, idle);
+            channel.setOption(ExtendedSocketOptions.TCP_KEEPINTERVAL, interval);
+            channel.setOption(ExtendedSocketOptions.TCP_KEEPCOUNT, PROBES);
         }
     }
 

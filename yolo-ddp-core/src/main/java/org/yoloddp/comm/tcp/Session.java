@@ -19,8 +19,10 @@ import org.yoloddp.comm.CommunicatorClosedException;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.RankFailedException;
+import org.yoloddp.comm.RemoteCauseException;
 import org.yoloddp.comm.Store;
 import org.yoloddp.rendezvous.FailureChannel;
+import org.yoloddp.rendezvous.StoreLostException;
 
 /** One rank's place in the world: who the others are, the memory they share, the rank's groups. */
 final class Session {
@@ -129,9 +131,13 @@ final class Session {
 
     /**
      * Fails the world, on a thread of its own as others are told too: the channel's must not wait.
+     * Others that share memory may hear the store still which this rank has lost; for them it is
+     * this rank that has failed.
      */
     private void failOfChannel(CommunicationException cause) {
-        Thread thread = new Thread(() -> root.fail(cause), "yolo-ddp-tcp-" + rank + "-failure");
+        CommunicationException told =
+                cause instanceof StoreLostException ? rankFailed(root, root.rank, cause) : cause;
+        Thread thread = new Thread(() -> root.fail(told), "yolo-ddp-tcp-" + rank + "-failure");
         thread.setDaemon(true);
         thread.start();
     }
@@ -361,7 +367,7 @@ final class Session {
                                 "when its connection broke (" + broken.getMessage() + ")",
                                 "",
                                 -1,
-                                null))
+                                broken.silent ? RemoteCauseException.seen(silence()) : null))
                 : rankFailed(
                         group,
                         broken.peer,
@@ -369,6 +375,12 @@ final class Session {
                         last.phase(),
                         last.step(),
                         CommunicatorClosedException.of(group.name, broken.peer));
+    }
+
+    private String silence() {
+        return "nothing has come through between rank "
+                + rank
+                + " and it, though both are there: look at the network between their hosts";
     }
 
     private CommunicationException rankFailed(

@@ -22,6 +22,7 @@ import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.Store;
 import org.yoloddp.rendezvous.FailureChannel;
+import org.yoloddp.rendezvous.Heartbeats;
 import org.yoloddp.rendezvous.JobToken;
 import org.yoloddp.rendezvous.TcpStore;
 
@@ -202,7 +203,9 @@ public final class TcpProvider implements CommunicatorProvider {
                                                 tcp == null
                                                         ? InetAddress.getLoopbackAddress()
                                                         : tcp.localAddress()),
-                                context.deadline());
+                                context.deadline(),
+                                (tcp == null ? Heartbeats.defaults() : tcp.options().heartbeats())
+                                        .silence());
                 InetSocketAddress mine = links.address();
                 String text = mine.getAddress().getHostAddress() + " " + mine.getPort();
                 say("listen", rank, text.getBytes(StandardCharsets.UTF_8));
