@@ -10,15 +10,12 @@ import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-<<<<<<< HEAD
-=======
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
->>>>>>> a79674f (Hold more rows of the fault table by launched trainings: half-open lines, ports, strangers, doubles, absent ranks, lost launchers)
 import java.util.stream.Stream;
 import org.yoloddp.launch.LaunchReport;
 import org.yoloddp.launch.Launcher;

@@ -37,9 +37,9 @@ import org.yoloddp.train.TrainingObserver;
 
 /**
  * A rank of a small training, to be launched: arguments are a folder, a {@link Fault}, and the rank
- * and the step that it befalls; a restarted one trains for two epochs and is done, or holds if there
- * is a file "hold". Each rank that
- * throws leaves a {@link Notice}, each that ends well the hashes of all ranks' parameters.
+ * and the step that it befalls; a restarted one trains for two epochs and is done, or holds if
+ * there is a file "hold". Each rank that throws leaves a {@link Notice}, each that ends well the
+ * hashes of all ranks' parameters.
  */
 public final class FaultyTraining {
 
@@ -93,9 +93,7 @@ public final class FaultyTraining {
         int epochs = training.fault == Fault.HOLD ? EPOCHS : again ? 2 : 100_000;
         try (Toy toy = new Toy();
                 DistributedTrainer trainer =
-                        training.builder(toy, epochs)
-                                .optWorld(World.fromEnvironment())
-                                .build()) {
+                        training.builder(toy, epochs).optWorld(World.fromEnvironment()).build()) {
             String hash = trainer.train().parametersSha256().toString();
             Files.writeString(folder.resolve("done." + rank), hash);
         } catch (Throwable e) {
@@ -361,7 +359,7 @@ public final class FaultyTraining {
     private final class Points extends RandomAccessDataset {
 
         private final RandomAccessDataset points;
-        private final int worldSize = 
+        private final int worldSize =
                 Integer.parseInt(System.getenv().getOrDefault("WORLD_SIZE", "1"));
         private int asked;
 

@@ -119,9 +119,7 @@ class LaunchedNetworkFaultsTest {
         LaunchReport report =
                 launch.run(
                         launch.builder(
-                                3,
-                                launch.command(
-                                        Fault.MUTE_DATA, 1, FaultLaunch.HOST_PER_RANK)));
+                                3, launch.command(Fault.MUTE_DATA, 1, FaultLaunch.HOST_PER_RANK)));
         assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
         assertThat(launch.text()).contains("3 ranks: [0] [1] [2]; those within brackets");
         Notice first = launch.notice(0);
@@ -131,7 +129,8 @@ class LaunchedNetworkFaultsTest {
             assertThat(notice.message()).isEqualTo(first.message());
             assertThat(notice.host()).isEqualTo("host" + notice.rank());
             assertThat(notice.operation())
-                    .isEqualTo("when its connection broke (java.io.IOException: Connection timed out)");
+                    .isEqualTo(
+                            "when its connection broke (java.io.IOException: Connection timed out)");
             // Which of a line's ends is at fault cannot be known.
             assertThat(notice.cause())
                     .matches(
@@ -248,7 +247,7 @@ class LaunchedNetworkFaultsTest {
                     .isInstanceOf(StoreConnectionException.class)
                     .hasMessageMatching(
                             "No store at 127\\.0\\.0\\.1:%d within 500 ms: The handshake for 'store' with .*"
-                                    .formatted(port)
+                                            .formatted(port)
                                     + " failed: no answer within \\d+ ms\\. Another program may hold"
                                     + " this port, or the process hangs; .*");
             assertThat(folder).isEmptyDirectory();

@@ -12,9 +12,9 @@ import org.yoloddp.launch.NodeRange;
 import org.yoloddp.launch.WorkerFailure;
 
 /**
- * The launcher of one of several nodes, as a program of its own: arguments are the node rank and the
- * number of nodes, the address and port of node 0, the number of ranks here, a folder, and then the
- * words of their command. It leaves what came of it in {@code report.NODE} of the folder.
+ * The launcher of one of several nodes, as a program of its own: arguments are the node rank and
+ * the number of nodes, the address and port of node 0, the number of ranks here, a folder, and then
+ * the words of their command. It leaves what came of it in {@code report.NODE} of the folder.
  */
 public final class LaunchedNode {
 
@@ -28,7 +28,13 @@ public final class LaunchedNode {
 
     /** The command of a launcher. */
     static List<String> command(
-            int node, int nodes, String address, int port, int ranks, Path folder, List<String> rank) {
+            int node,
+            int nodes,
+            String address,
+            int port,
+            int ranks,
+            Path folder,
+            List<String> rank) {
         List<String> words =
                 new ArrayList<>(
                         List.of(

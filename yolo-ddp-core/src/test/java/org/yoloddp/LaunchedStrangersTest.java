@@ -64,7 +64,8 @@ class LaunchedStrangersTest {
             int data = listening(first);
 
             Process second = startAgain();
-            assertCutOff(store.getPort(), "GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.UTF_8));
+            assertCutOff(
+                    store.getPort(), "GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.UTF_8));
             assertCutOff(store.getPort(), new byte[] {0x7f, -1, -1, -1, 0, 0, 0, 0});
             assertCutOff(data, "GET / HTTP/1.1\r\n\r\n".getBytes(StandardCharsets.UTF_8));
             assertCutOff(data, new byte[] {0x7f, -1, -1, -1, 0, 0, 0, 0});
@@ -77,13 +78,14 @@ class LaunchedStrangersTest {
 
             String already =
                     "rank 1 \\(process %d on host1\\) has come, but rank 1 \\(process %d on host1\\)"
-                            .formatted(second.pid(), first)
+                                    .formatted(second.pid(), first)
                             + " is connected already\\. Start each rank once\\.";
             assertRefused(second, already);
             assertTrainsOn(job);
             String me = "process %d on .* at %s".formatted(ProcessHandle.current().pid(), ANYONE);
             assertThat(job.log())
-                    .containsPattern(refused(ANYONE, "what came is no handshake \\(a message of 1195"))
+                    .containsPattern(
+                            refused(ANYONE, "what came is no handshake \\(a message of 1195"))
                     .containsPattern(
                             refused(ANYONE, "what came is no handshake \\(a message of 2147483647"))
                     .containsPattern(refused(me, "they have different job tokens"))
@@ -111,7 +113,9 @@ class LaunchedStrangersTest {
     void whoeverIsOfAFormerStartIsRefusedAndTheNextTrainsOn() throws Exception {
         FaultLaunch launch = new FaultLaunch(folder);
         Files.createFile(folder.resolve("hold"));
-        try (RunningLaunch job = launch.start(RANKS, launch.command(Fault.EXCEPTION, 1), LaunchedNode.RESTARTS + "=1")) {
+        try (RunningLaunch job =
+                launch.start(
+                        RANKS, launch.command(Fault.EXCEPTION, 1), LaunchedNode.RESTARTS + "=1")) {
             lookAt(job.pid(1, 0));
             try (TcpStore former =
                     TcpStore.connect(store, token(), options().withGeneration(0), LONG)) {
@@ -127,13 +131,18 @@ class LaunchedStrangersTest {
                     "rank 1 \\(process %d on .*\\) is of generation 0, but generation 1 has begun"
                             .formatted(late.pid());
             assertRefused(late, begun);
-            try (TcpStore now = TcpStore.connect(store, token(), options().withGeneration(1), LONG)) {
+            try (TcpStore now =
+                    TcpStore.connect(store, token(), options().withGeneration(1), LONG)) {
                 assertThatThrownBy(() -> now.get("strangers/late", Duration.ZERO))
                         .isInstanceOf(StoreTimeoutException.class);
             }
             assertTrainsOn(job);
             assertThat(job.log())
-                    .containsPattern(refused("rank 1 \\(process %d on .*\\) at %s".formatted(late.pid(), ANYONE), begun));
+                    .containsPattern(
+                            refused(
+                                    "rank 1 \\(process %d on .*\\) at %s"
+                                            .formatted(late.pid(), ANYONE),
+                                    begun));
         }
     }
 

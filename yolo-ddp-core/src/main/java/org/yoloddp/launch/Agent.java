@@ -148,12 +148,26 @@ final class Agent {
             throw e;
         } catch (RuntimeException e) {
             if (leader == null) {
+                hearWorkersOut();
                 throw LaunchException.leaderLost(storeAddress, e);
             }
             throw e;
         }
         act(next, now);
         return end(next);
+    }
+
+    /** Leaves the workers a moment to notice by themselves that the job's store is gone. */
+    private void hearWorkersOut() {
+        LocalWorkers current = workers;
+        long end = ticker.nanos() + settings.timing().notice().toNanos();
+        while (current != null && !current.allEnded() && ticker.nanos() < end) {
+            pause();
+            current.poll(ticker.nanos());
+            if (tools.stops().killed()) {
+                return;
+            }
+        }
     }
 
     private void pause() {

@@ -8,14 +8,17 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
+import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.launch.ErrorFile.Blame;
 import org.yoloddp.launch.ErrorFile.Content;
+import org.yoloddp.rendezvous.RendezvousTimeoutException;
 
 class ErrorFileTest {
 
@@ -52,6 +55,16 @@ class ErrorFileTest {
         assertThat(ErrorFile.read(file).orElseThrow().blame())
                 .as("its own failure, told by the others")
                 .isNull();
+    }
+
+    @Test
+    void rankThatDidNotComeIsToBlame() throws IOException {
+        Path file = folder.resolve("error.json");
+        RendezvousTimeoutException late =
+                RendezvousTimeoutException.of(
+                        List.of(1, 3), List.of("rank 0", "rank 2"), 4, Duration.ofSeconds(5));
+        ErrorFile.write(late, of(file, "0"), CLOCK);
+        assertThat(ErrorFile.read(file).orElseThrow().blame()).isEqualTo(new Blame(1, "", -1));
     }
 
     @Test

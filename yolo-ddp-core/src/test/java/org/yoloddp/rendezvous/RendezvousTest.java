@@ -187,6 +187,30 @@ class RendezvousTest {
                         RankFailedException.class, e -> assertThat(e.rank()).isEqualTo(1));
     }
 
+    /** Whoever gives up first fails, as all are told; but all say who is missing. */
+    @Test
+    void allNameWhoIsMissingThoughTheFirstToGiveUpIsToldToAll() {
+        Duration patience = Duration.ofMillis(300);
+        List<CompletableFuture<List<Hello>>> joining = new ArrayList<>();
+        for (int rank : new int[] {0, 2}) {
+            TcpStore store = store(0, rank);
+            FailureChannel channel = store.failureChannel(LONG);
+            Duration deadline = rank == 0 ? patience : LONG;
+            joining.add(
+                    CompletableFuture.supplyAsync(
+                            () -> Rendezvous.join(store, rank, 4, FACTS, deadline)));
+            joining.get(joining.size() - 1)
+                    .whenComplete((ranks, failure) -> channel.report(failure.getCause()));
+        }
+        for (CompletableFuture<List<Hello>> one : joining) {
+            assertThatThrownBy(() -> one.get(10, TimeUnit.SECONDS))
+                    .cause()
+                    .isInstanceOfSatisfying(
+                            RendezvousTimeoutException.class,
+                            e -> assertThat(e.missing()).containsExactly(1, 3));
+        }
+    }
+
     @Test
     void rankBeyondTheWorldIsRefused() {
         assertThatThrownBy(() -> Rendezvous.join(new InMemoryStore(), 2, 2, FACTS, LONG))

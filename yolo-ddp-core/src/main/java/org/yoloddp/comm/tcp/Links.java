@@ -164,7 +164,8 @@ final class Links implements AutoCloseable {
 
     /**
      * Lets the kernels ask each other, where nothing else is on its way, whether the line is whole:
-     * whoever waits for data over one that has gone silent learns of it as soon as of a silent rank.
+     * whoever waits for data over one that has gone silent learns of it as soon as of a silent
+     * rank.
      */
     private void watch(SocketChannel channel) throws IOException {
         channel.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
