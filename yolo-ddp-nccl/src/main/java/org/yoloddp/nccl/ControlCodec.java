@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.ConcurrentHashMap;
 import org.yoloddp.comm.CommunicationException;
+import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.rendezvous.FailureMessages;
 
@@ -36,6 +37,8 @@ final class ControlCodec {
     private static final int MATCHED = 7;
     private static final int DRAINED = 8;
     private static final int BYE = 9;
+    private static final int HASHED = 10;
+    private static final int DETAILS = 11;
 
     private static final SplittableRandom IDS = new SplittableRandom();
     private static final Map<Long, WeakReference<CommunicationException>> HERE =
@@ -80,6 +83,19 @@ final class ControlCodec {
             out.writeLong(timedOut.index());
             block(out, FailureMessages.of(timedOut.call()));
             out.writeLong(timedOut.waited().toNanos());
+            out.writeBoolean(timedOut.hashes());
+        } else if (note instanceof Note.Hashed hashed) {
+            begin(out, HASHED, note.group());
+            out.writeLong(hashed.from());
+            out.writeInt(hashed.count());
+            out.writeLong(hashed.hash());
+        } else if (note instanceof Note.Details details) {
+            begin(out, DETAILS, note.group());
+            out.writeLong(details.from());
+            out.writeInt(details.calls().size());
+            for (Fingerprint call : details.calls()) {
+                block(out, FailureMessages.of(call));
+            }
         } else if (note instanceof Note.Failed failed) {
             begin(out, FAILED, note.group());
             failure(out, failed.failure());
@@ -114,12 +130,24 @@ final class ControlCodec {
                             group,
                             in.readLong(),
                             FailureMessages.call(block(in)),
-                            Duration.ofNanos(in.readLong()));
+                            Duration.ofNanos(in.readLong()),
+                            in.readBoolean());
+            case HASHED -> new Note.Hashed(group, in.readLong(), in.readInt(), in.readLong());
+            case DETAILS -> new Note.Details(group, in.readLong(), calls(in));
             case FAILED -> new Note.Failed(group, failure(in), in.readBoolean());
             case LEAVING -> new Note.Leaving(group);
             case LEFT -> new Note.Left(group, failure(in));
             default -> throw new IOException("a note of type " + type);
         };
+    }
+
+    private static List<Fingerprint> calls(DataInputStream in) throws IOException {
+        int count = in.readInt();
+        List<Fingerprint> calls = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            calls.add(FailureMessages.call(block(in)));
+        }
+        return calls;
     }
 
     static byte[] verdicts(List<Verdict> verdicts) {
@@ -139,6 +167,8 @@ final class ControlCodec {
         } else if (verdict instanceof Verdict.Failed failed) {
             begin(out, FAILED, verdict.group());
             failure(out, failed.failure());
+        } else if (verdict instanceof Verdict.Details) {
+            begin(out, DETAILS, verdict.group());
         } else if (verdict instanceof Verdict.Drained) {
             begin(out, DRAINED, verdict.group());
         } else if (verdict instanceof Verdict.Bye) {
@@ -162,6 +192,7 @@ final class ControlCodec {
         return switch (type) {
             case MATCHED -> new Verdict.Matched(group, in.readLong());
             case FAILED -> new Verdict.Failed(group, failure(in));
+            case DETAILS -> new Verdict.Details(group);
             case DRAINED -> new Verdict.Drained(group);
             case BYE -> new Verdict.Bye(group);
             default -> throw new IOException("a verdict of type " + type);

@@ -74,7 +74,11 @@ final class Ledger {
 
     private static void accept(LedgerGroup group, int member, Note note) {
         if (note instanceof Note.Posted posted) {
-            group.posted(member, posted.call());
+            group.told(member, posted.call());
+        } else if (note instanceof Note.Hashed hashed) {
+            group.told(member, hashed);
+        } else if (note instanceof Note.Details details) {
+            group.told(member, details);
         } else if (note instanceof Note.Ended ended) {
             group.ended(member, ended.count());
         } else if (note instanceof Note.TimedOut timedOut) {

@@ -31,6 +31,7 @@ final class LedgerGroup {
 
     private final Ledger ledger;
     private final List<ArrayDeque<LedgerCall>> queues = new ArrayList<>();
+    private final LedgerTold told;
     private final LedgerMatcher calls;
     private final LedgerEnds ends;
     private final @Nullable CommunicationException[] absent;
@@ -44,6 +45,7 @@ final class LedgerGroup {
         this.name = name;
         this.world = world;
         int size = world.length;
+        this.told = new LedgerTold(size);
         this.calls = new LedgerMatcher(size);
         this.ends = new LedgerEnds(size);
         this.absent = new CommunicationException[size];
@@ -69,7 +71,54 @@ final class LedgerGroup {
         return queues.get(member).peek();
     }
 
-    void posted(int member, Fingerprint call) {
+    void told(int member, Fingerprint call) {
+        told.add(member, call);
+        enterTold();
+    }
+
+    void told(int member, Note.Hashed step) {
+        told.add(member, step);
+        enterTold();
+    }
+
+    void told(int member, Note.Details details) {
+        told.replace(member, details);
+        enterTold();
+    }
+
+    /** Enters what can be entered, and asks for the calls where hashes are of no use. */
+    private void enterTold() {
+        int same = 1;
+        while (same > 0 && failure == null) {
+            told.forEachCall(this::enter);
+            same = queues.stream().allMatch(ArrayDeque::isEmpty) ? told.takeSame() : 0;
+            if (same > 0) {
+                matchedAll(same);
+            }
+        }
+        if (failure == null) {
+            told.toAsk(member -> absent[member] != null || !queues.get(member).isEmpty())
+                    .forEach(this::askForDetails);
+        }
+    }
+
+    private void askForDetails(int member) {
+        ledger.out().tell(world[member], new Verdict.Details(id));
+    }
+
+    private void matchedAll(int count) {
+        for (int member = 0; member < world.length; member++) {
+            calls.skip(member, count);
+            ends.matched(member, count);
+        }
+        ends.collective();
+        for (int member = 0; member < world.length; member++) {
+            tellMatched(member);
+        }
+        checkDrained();
+    }
+
+    private void enter(int member, Fingerprint call) {
         if (failure != null) {
             return;
         }
@@ -207,14 +256,28 @@ final class LedgerGroup {
         if (missed && failure == null) {
             fail(absence);
         }
+        enterTold();
         if (Arrays.stream(absent).allMatch(left -> left != null)) {
             ledger.close(id);
         }
         checkDrained();
     }
 
-    /** Decides what a call that did not end in time died of. */
+    /** Decides what a call that did not end in time died of, once all has been told. */
     void timedOut(int member, Note.TimedOut note) {
+        if (!note.hashes()) {
+            decide(member, note);
+            return;
+        }
+        for (LedgerGroup group : ledger.groups()) {
+            for (int other = 0; other < group.size(); other++) {
+                group.askForDetails(other);
+            }
+        }
+        ledger.out().later(ACCUSATION, () -> decide(member, note));
+    }
+
+    private void decide(int member, Note.TimedOut note) {
         if (failure == null) {
             new LateRanks(ledger, this).decide(member, note, ends.matched(member));
         }
@@ -236,6 +299,7 @@ final class LedgerGroup {
             return;
         }
         failure = cause;
+        told.clear();
         calls.clear();
         queues.forEach(ArrayDeque::clear);
         for (int worldRank : world) {

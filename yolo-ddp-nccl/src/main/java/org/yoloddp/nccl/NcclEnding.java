@@ -60,7 +60,7 @@ final class NcclEnding {
     /** What was through before the abort has succeeded, as it may have on other ranks. */
     private void endPassed() {
         for (NcclWork work : group.queue.open()) {
-            if (!work.look()) {
+            if (!work.see()) {
                 return;
             }
         }
@@ -76,6 +76,7 @@ final class NcclEnding {
      * this rank took part in, then the others are told.
      */
     void leave() {
+        group.queue.tellAll();
         awaitPending();
         if (!group.queue.close()) {
             return;
@@ -103,7 +104,7 @@ final class NcclEnding {
                     NcclWork head = group.queue.oldest();
                     return head == null
                             || group.failing.hasFailed()
-                            || !head.look()
+                            || !head.see()
                                     && !group.queue.isMatched(head)
                                     && System.nanoTime() - start > LEAVING_NANOS;
                 });

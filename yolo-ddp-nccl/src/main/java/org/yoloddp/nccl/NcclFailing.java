@@ -64,7 +64,9 @@ final class NcclFailing {
         CollectiveTimeoutException own =
                 CollectiveTimeoutException.of(
                         head.call, waited, List.of(), List.of(group.worldRank()));
-        group.session.tell(new Note.TimedOut(group.id, head.index, head.call, waited));
+        group.queue.tellAll();
+        boolean hashes = group.queue.usesHashes();
+        group.session.tell(new Note.TimedOut(group.id, head.index, head.call, waited, hashes));
         fallBack(own);
         return own;
     }

@@ -26,7 +26,7 @@ final class NcclGroup {
     final int rank;
 
     final NcclWaiters waiters = new NcclWaiters();
-    final NcclQueue queue = new NcclQueue(this);
+    final NcclQueue queue;
     final NcclFailing failing = new NcclFailing(this);
     final NcclEnding ending = new NcclEnding(this);
     final NcclDevice device = new NcclDevice(this);
@@ -40,6 +40,7 @@ final class NcclGroup {
         this.name = name;
         this.world = world;
         this.rank = rank;
+        this.queue = new NcclQueue(this);
         this.local = LocalGroup.join(session.nonce + "/" + id, session.locals(world), this);
     }
 
@@ -118,8 +119,9 @@ final class NcclGroup {
         failing.checkFallback();
         List<NcclWork> open = queue.open();
         try {
-            open.forEach(NcclWork::look);
+            open.forEach(NcclWork::see);
             if (!open.isEmpty()) {
+                open.get(0).tellIfOld();
                 open.get(0).checkDeadline();
                 lookForAsyncError();
             }

@@ -22,6 +22,12 @@ public final class NcclOptions {
     /** The system property with the file of the driver's library, libcuda.so.1. */
     public static final String DRIVER = "yoloddp.nccl.driver";
 
+    /** The system property with the number of steps of {@link #withDetailedSteps}. */
+    public static final String DETAILED_STEPS = "yoloddp.nccl.detailedSteps";
+
+    /** For {@link #withDetailedSteps}: all steps. */
+    public static final int EVERY_STEP = Integer.MAX_VALUE;
+
     private static final int MOST_CTAS = 64;
 
     private final @Nullable Path library;
@@ -30,6 +36,7 @@ public final class NcclOptions {
     private final int minCtas;
     private final int maxCtas;
     private final boolean blocking;
+    private final int detailedSteps;
 
     private NcclOptions(
             @Nullable Path library,
@@ -37,25 +44,35 @@ public final class NcclOptions {
             @Nullable Path driver,
             int minCtas,
             int maxCtas,
-            boolean blocking) {
+            boolean blocking,
+            int detailedSteps) {
         this.library = library;
         this.cudart = cudart;
         this.driver = driver;
         this.minCtas = minCtas;
         this.maxCtas = maxCtas;
         this.blocking = blocking;
+        this.detailedSteps = detailedSteps;
     }
 
     /**
      * Returns the defaults: the libraries that the system properties name, which are {@value
      * #LIBRARY}, {@value #CUDART} and {@value #DRIVER}; without these, those that the CUDA libtorch
-     * has loaded; without it, the system's. Communicators never block the caller, and NCCL chooses
-     * the rest.
+     * has loaded; without it, the system's. Communicators never block the caller, the ranks compare
+     * each collective of the first 100 steps and one hash of each later step, and NCCL chooses the
+     * rest.
      *
      * @return the options
      */
     public static NcclOptions defaults() {
-        return new NcclOptions(property(LIBRARY), property(CUDART), property(DRIVER), 0, 0, false);
+        return new NcclOptions(
+                property(LIBRARY),
+                property(CUDART),
+                property(DRIVER),
+                0,
+                0,
+                false,
+                Integer.getInteger(DETAILED_STEPS, 100));
     }
 
     private static @Nullable Path property(String name) {
@@ -71,7 +88,7 @@ public final class NcclOptions {
      * @return the options with it
      */
     public NcclOptions withLibrary(Path file) {
-        return new NcclOptions(file, cudart, driver, minCtas, maxCtas, blocking);
+        return new NcclOptions(file, cudart, driver, minCtas, maxCtas, blocking, detailedSteps);
     }
 
     /**
@@ -81,7 +98,7 @@ public final class NcclOptions {
      * @return the options with it
      */
     public NcclOptions withCudart(Path file) {
-        return new NcclOptions(library, file, driver, minCtas, maxCtas, blocking);
+        return new NcclOptions(library, file, driver, minCtas, maxCtas, blocking, detailedSteps);
     }
 
     /**
@@ -91,7 +108,7 @@ public final class NcclOptions {
      * @return the options with it
      */
     public NcclOptions withDriver(Path file) {
-        return new NcclOptions(library, cudart, file, minCtas, maxCtas, blocking);
+        return new NcclOptions(library, cudart, file, minCtas, maxCtas, blocking, detailedSteps);
     }
 
     /**
@@ -115,7 +132,7 @@ public final class NcclOptions {
                             + MOST_CTAS
                             + ", the fewest first, or 0 for NCCL's choice.");
         }
-        return new NcclOptions(library, cudart, driver, min, max, blocking);
+        return new NcclOptions(library, cudart, driver, min, max, blocking, detailedSteps);
     }
 
     /**
@@ -127,7 +144,26 @@ public final class NcclOptions {
      * @return the options with it
      */
     public NcclOptions withBlocking(boolean block) {
-        return new NcclOptions(library, cudart, driver, minCtas, maxCtas, block);
+        return new NcclOptions(library, cudart, driver, minCtas, maxCtas, block, detailedSteps);
+    }
+
+    /**
+     * Chooses for how many steps, from the start, the ranks compare each collective as it is asked
+     * for. Of a later step they compare one hash at its end, and only if that differs each
+     * collective. Either way the optimizer's step is not enqueued before the step before it has
+     * matched, and a mismatch names ranks, sequence number and operations.
+     *
+     * @param steps how many, 100 by default or what the system property {@value #DETAILED_STEPS}
+     *     says; {@link #EVERY_STEP} for all
+     * @return the options with it
+     * @throws ConfigurationException if the number is negative
+     */
+    public NcclOptions withDetailedSteps(int steps) {
+        if (steps < 0) {
+            throw new ConfigurationException(
+                    "The collectives of " + steps + " steps cannot be compared. Give 0 or more.");
+        }
+        return new NcclOptions(library, cudart, driver, minCtas, maxCtas, blocking, steps);
     }
 
     Optional<Path> library() {
@@ -152,5 +188,9 @@ public final class NcclOptions {
 
     boolean blocking() {
         return blocking;
+    }
+
+    int detailedSteps() {
+        return detailedSteps;
     }
 }

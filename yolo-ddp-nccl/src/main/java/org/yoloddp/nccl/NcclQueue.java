@@ -18,6 +18,7 @@ final class NcclQueue {
     private record Route(Operation operation, int peer) {}
 
     private final NcclGroup group;
+    private final NcclTelling telling;
     private final ArrayDeque<NcclWork> pending = new ArrayDeque<>();
     private final Map<Route, Long> messages = new HashMap<>();
     private long count;
@@ -31,6 +32,8 @@ final class NcclQueue {
 
     NcclQueue(NcclGroup group) {
         this.group = group;
+        this.telling =
+                new NcclTelling(group.id, group.session.options().detailedSteps(), this::post);
     }
 
     /** Numbers a call and tells the ledger of it. */
@@ -42,10 +45,14 @@ final class NcclQueue {
         NcclWork work = new NcclWork(group, fingerprint(call), count++, call.buffer(), ready);
         pending.add(work);
         latest = work;
-        if (!group.failing.hasFailed()) {
-            group.session.post(new Note.Posted(group.id, work.call));
-        }
+        telling.asked(work.call);
         return work;
+    }
+
+    private void post(Note note) {
+        if (!group.failing.hasFailed()) {
+            group.session.post(note);
+        }
     }
 
     private Fingerprint fingerprint(Call call) {
@@ -71,6 +78,27 @@ final class NcclQueue {
     /** Marks the end of a step: what was asked for has to match before more is asked for. */
     synchronized void mark() {
         gate = count;
+        telling.mark();
+    }
+
+    /** Lets the ledger know a call, whose end somebody waits for before the step is over. */
+    synchronized void tell(NcclWork work) {
+        telling.tellCallsUpTo(work.index);
+    }
+
+    /** Lets the ledger know all calls so far. */
+    synchronized void tellAll() {
+        telling.tellCalls();
+    }
+
+    /** Gives the ledger the calls of which it knows a hash only, and all later ones. */
+    synchronized void tellAgain() {
+        telling.tellAgain();
+    }
+
+    /** Tells whether the ledger may lack calls of ranks that are at this step. */
+    synchronized boolean usesHashes() {
+        return telling.usesHashes();
     }
 
     /** Tells whether the step before the last mark has matched. */
@@ -85,6 +113,7 @@ final class NcclQueue {
 
     synchronized void matched(long number) {
         matched = Math.max(matched, number);
+        telling.matched(matched);
     }
 
     /** Takes out what has ended. */
@@ -131,7 +160,7 @@ final class NcclQueue {
     /** What the rank is doing in the group, as messages show it. */
     String operation() {
         for (NcclWork work : open()) {
-            if (!work.look()) {
+            if (!work.see()) {
                 return "during " + work;
             }
         }

@@ -224,6 +224,8 @@ final class NcclSession {
             group.matched(matched.count());
         } else if (verdict instanceof Verdict.Failed failed) {
             group.failing.fail(failed.failure());
+        } else if (verdict instanceof Verdict.Details) {
+            group.queue.tellAgain();
         } else if (verdict instanceof Verdict.Drained) {
             group.ending.drained();
         }

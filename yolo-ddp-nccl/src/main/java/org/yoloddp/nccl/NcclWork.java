@@ -1,6 +1,7 @@
 package org.yoloddp.nccl;
 
 import java.time.Duration;
+import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.CommunicationException;
@@ -19,6 +20,9 @@ final class NcclWork extends PendingWork implements PendingWork.Waiting {
 
     private static final long SPIN_NANOS = 20_000;
 
+    /** Local ranks that come later than that may not come at all, so the ledger has to know. */
+    private static final long PATIENCE_NANOS = 5_000_000;
+
     final NcclGroup group;
     final Fingerprint call;
 
@@ -33,6 +37,7 @@ final class NcclWork extends PendingWork implements PendingWork.Waiting {
     /** What the producer had been given when this was asked for. */
     final StreamEvent ready;
 
+    private final long submittedAt = System.nanoTime();
     private final Completion completion;
     private final @Nullable Object kept;
     private final FlightRecord record;
@@ -107,9 +112,24 @@ final class NcclWork extends PendingWork implements PendingWork.Waiting {
         return hasEnded() || done == null || done.hasPassed();
     }
 
-    /** Ends it if it can be ended well. */
+    /** Sees whether it has ended; who asks does not wait for the end of the step. */
     @Override
     protected boolean look() {
+        if (!hasEnded()) {
+            group.queue.tell(this);
+        }
+        return see();
+    }
+
+    /** Lets the ledger know it in good time before its deadline, however long the step takes. */
+    void tellIfOld() {
+        if (System.nanoTime() - submittedAt > limit().toNanos() / 4) {
+            group.queue.tell(this);
+        }
+    }
+
+    /** Ends it if it can be ended well. */
+    boolean see() {
         if (!hasEnded() && launched && group.queue.isMatched(this)) {
             boolean through;
             synchronized (this) {
@@ -158,12 +178,13 @@ final class NcclWork extends PendingWork implements PendingWork.Waiting {
 
     @Override
     protected Waiting begin() {
+        group.queue.tell(this);
         return this;
     }
 
     @Override
     public boolean help() {
-        look();
+        see();
         return false;
     }
 
@@ -202,9 +223,12 @@ final class NcclWork extends PendingWork implements PendingWork.Waiting {
         }
         group.awaitGate();
         // Only where several ranks are in this process has this one to wait for the others to come.
-        if (!group.waiters.await(
-                limit().toNanos(), () -> launched || look() || group.failing.hasFailed())) {
-            group.failing.awaitVerdict(this, limit());
+        BooleanSupplier come = () -> launched || see() || group.failing.hasFailed();
+        if (!group.waiters.await(PATIENCE_NANOS, come)) {
+            group.queue.tell(this);
+            if (!group.waiters.await(limit().toNanos(), come)) {
+                group.failing.awaitVerdict(this, limit());
+            }
         }
         group.failing.throwIfFailed();
         synchronized (this) {

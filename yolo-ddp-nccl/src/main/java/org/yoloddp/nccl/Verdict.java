@@ -10,6 +10,9 @@ sealed interface Verdict {
     /** The first so many of the rank's calls are what all ranks concerned asked for. */
     record Matched(String group, long count) implements Verdict {}
 
+    /** The rank is to tell all its calls that have not matched. */
+    record Details(String group) implements Verdict {}
+
     /** The group has failed. */
     record Failed(String group, CommunicationException failure) implements Verdict {}
 
