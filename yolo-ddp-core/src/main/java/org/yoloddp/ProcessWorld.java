@@ -15,6 +15,7 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.CommunicatorProvider;
 import org.yoloddp.comm.CommunicatorProviders;
@@ -63,6 +64,9 @@ final class ProcessWorld {
     private static final String HOSTS = "tcp";
 
     private static final Duration GOODBYE = Duration.ofSeconds(10);
+
+    /** How long the root cause may take once something has failed. */
+    private static final Duration DECISION = Duration.ofSeconds(2);
 
     /** How often this process has met the others: all ranks count alike. */
     private static final AtomicInteger MEETINGS = new AtomicInteger();
@@ -122,6 +126,12 @@ final class ProcessWorld {
                     local.size(),
                     local.threads(),
                     store);
+        } catch (CommunicationException e) {
+            // Ranks that were told of it in different ways tell the same.
+            CommunicationException cause =
+                    channel == null ? e : channel.settle(e, DECISION).copy();
+            closeAfter(cause, opened);
+            throw cause;
         } catch (RuntimeException | Error e) {
             if (channel != null) {
                 channel.report(e);

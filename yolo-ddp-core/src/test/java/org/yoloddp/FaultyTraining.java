@@ -54,6 +54,10 @@ public final class FaultyTraining {
 
     private static final long SLOW_NANOS = TimeUnit.MILLISECONDS.toNanos(80);
 
+    /** Until a collective has to have ended; shorter where a test waits for that. */
+    private static final Duration COLLECTIVE =
+            Duration.ofSeconds(Long.getLong("yoloddp.test.collectiveSeconds", 600));
+
     private final Path folder;
     private final Fault fault;
     private final boolean mine;
@@ -131,7 +135,7 @@ public final class FaultyTraining {
         Deadlines usual = Deadlines.defaults().withData(Duration.ofSeconds(2));
         return switch (fault) {
             case ABSENT, PORT -> usual.withCollective(PATIENCE);
-            default -> usual;
+            default -> usual.withCollective(COLLECTIVE);
         };
     }
 

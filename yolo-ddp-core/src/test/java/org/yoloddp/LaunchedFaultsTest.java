@@ -156,7 +156,10 @@ class LaunchedFaultsTest {
     }
 
     private void check(Row row) throws Exception {
-        FaultLaunch launch = launch();
+        check(row, launch());
+    }
+
+    void check(Row row, FaultLaunch launch) {
         LaunchReport report = launch.run(row.fault(), RANKS, row.rank);
         assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
         WorkerFailure root = report.rootCause().orElseThrow();

@@ -13,9 +13,11 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.UUID;
 import java.util.stream.IntStream;
+import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.MemoryDevice;
 import org.yoloddp.comm.Store;
+import org.yoloddp.comm.StoreTimeoutException;
 import org.yoloddp.rendezvous.PrefixStore;
 
 /** What the ranks of a world tell each other over the store before there is a communicator. */
@@ -25,6 +27,9 @@ final class NcclMeeting {
     private static final String PROCESS = UUID.randomUUID().toString();
 
     private static final String EAGER = "EAGER";
+
+    /** How long the others may take to see why they are refused. */
+    private static final Duration SEEN = Duration.ofSeconds(2);
 
     /**
      * What came of it.
@@ -78,18 +83,35 @@ final class NcclMeeting {
             Integer first = devices.putIfAbsent(facts[0] + " " + facts[3], rank);
             if (first != null) {
                 int number = Integer.parseInt(facts[3]);
-                throw NcclRefusal.sharedDevice(
-                        first, rank, new MemoryDevice(NcclStream.CUDA, number));
+                throw refuse(
+                        NcclRefusal.sharedDevice(
+                                first, rank, new MemoryDevice(NcclStream.CUDA, number)));
             }
         }
         if (new TreeSet<>(versions.values()).size() > 1) {
-            throw NcclRefusal.mixedVersions(versions);
+            throw refuse(NcclRefusal.mixedVersions(versions));
         }
         if (locals.size() > 1 && !moduleLoading.toUpperCase(Locale.ROOT).equals(EAGER)) {
             throw NcclRefusal.lazyLoading(
                     locals.size(), moduleLoading.isEmpty() ? "not set" : moduleLoading);
         }
         return new Result(device, nonces.get(0), locals);
+    }
+
+    /**
+     * Lets all ranks come to the refusal that they all see: the failure of the first would end the
+     * others' reading, and they would name that rank instead of the reason.
+     */
+    private NcclRefusal refuse(NcclRefusal refusal) {
+        try {
+            store.set("refused/" + context.rank(), new byte[0], SEEN);
+            store.await(
+                    IntStream.range(0, context.size()).mapToObj(r -> "refused/" + r).toList(),
+                    SEEN);
+        } catch (StoreTimeoutException | CommunicationException e) {
+            refusal.addSuppressed(e);
+        }
+        return refusal;
     }
 
     private String[] facts(int rank) {
