@@ -17,7 +17,7 @@ import org.yoloddp.comm.HostBuffer;
 final class NcclDevice {
 
     private static final Logger LOG = LoggerFactory.getLogger(NcclDevice.class);
-    private static final Duration ABORTING = Duration.ofSeconds(10);
+    private static final Duration ABORTING = Duration.ofSeconds(5);
     private static final Duration PASSING = Duration.ofSeconds(5);
     private static final long NAP_NANOS = 20_000;
 
@@ -25,6 +25,7 @@ final class NcclDevice {
     private @Nullable NcclStream stream;
     private @Nullable NcclComm comm;
     private @Nullable CommBuffer scratch;
+    private volatile boolean hangs;
     private boolean closed;
 
     NcclDevice(NcclGroup group) {
@@ -118,14 +119,24 @@ final class NcclDevice {
         }
     }
 
+    /** Aborts the communicator and waits until the device is through with some calls. */
+    void stop(NcclCall call, List<NcclWork> works) {
+        hangs = !abort(call) || !awaitPassed(works);
+    }
+
+    /** Tells whether it could not be stopped: its memory may be in use for ever, so it is kept. */
+    boolean hangs() {
+        return hangs;
+    }
+
     /** Aborts the communicator, on a thread of its own, since an abort may hang as well. */
-    void abort(NcclCall call) {
+    private boolean abort(NcclCall call) {
         NcclComm known;
         synchronized (this) {
             known = comm;
         }
         if (known == null) {
-            return;
+            return true;
         }
         HelperThread thread =
                 new HelperThread(
@@ -139,13 +150,14 @@ final class NcclDevice {
                             }
                         });
         thread.start();
-        if (!thread.join(ABORTING)) {
+        boolean back = thread.join(ABORTING);
+        if (!back) {
             LOG.warn("{} does not come back from its abort", call);
         }
+        return back;
     }
 
-    /** Waits until the device is through with some calls, after an abort. */
-    void awaitPassed(List<NcclWork> works) {
+    private boolean awaitPassed(List<NcclWork> works) {
         long end = System.nanoTime() + PASSING.toNanos();
         for (NcclWork work : works) {
             while (!hasPassed(work)) {
@@ -154,11 +166,12 @@ final class NcclDevice {
                             "rank {}: {} does not end on the device though it was aborted",
                             group.worldRank(),
                             work);
-                    return;
+                    return false;
                 }
                 LockSupport.parkNanos(this, NAP_NANOS);
             }
         }
+        return true;
     }
 
     private static boolean hasPassed(NcclWork work) {
@@ -182,7 +195,10 @@ final class NcclDevice {
             ownStream = stream;
             memory = scratch;
         }
-        abort(call);
+        if (hangs || !abort(call)) {
+            LOG.warn("{}: the device is not free, so its memory is not freed either", call);
+            return;
+        }
         try {
             if (ownStream != null) {
                 ownStream.close();

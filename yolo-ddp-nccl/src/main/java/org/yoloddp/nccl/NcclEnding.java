@@ -19,6 +19,7 @@ final class NcclEnding {
 
     private final NcclGroup group;
     private boolean tearing;
+    private volatile boolean stopping;
     private volatile boolean drained;
     private volatile boolean tornDown;
 
@@ -30,6 +31,11 @@ final class NcclEnding {
     void drained() {
         drained = true;
         group.waiters.wake();
+    }
+
+    /** Tells whether NCCL is being stopped: streams go on behind collectives that did nothing. */
+    boolean isStopping() {
+        return stopping;
     }
 
     /** Tells whether NCCL was stopped, so that nobody works on any call's memory. */
@@ -51,8 +57,8 @@ final class NcclEnding {
                     "rank {}: a thread is still inside NCCL while it is aborted",
                     group.worldRank());
         }
-        group.device.abort(group.call("abort"));
-        group.device.awaitPassed(group.queue.open());
+        stopping = true;
+        group.device.stop(group.call("abort"), group.queue.open());
         tornDown = true;
         endAll();
     }

@@ -123,7 +123,7 @@ final class NcclGroup {
             if (!open.isEmpty()) {
                 open.get(0).tellIfOld();
                 open.get(0).checkDeadline();
-                lookForAsyncError();
+                lookForAsyncError(open.get(0));
             }
         } catch (RuntimeException e) {
             failing.accuse(e);
@@ -131,11 +131,11 @@ final class NcclGroup {
         return !open.isEmpty();
     }
 
-    private void lookForAsyncError() {
+    private void lookForAsyncError(NcclWork first) {
         long now = System.nanoTime();
         if (now - lookedAt > ASYNC_ERROR_NANOS) {
             lookedAt = now;
-            device.checkAsyncError(call(queue.operation()));
+            device.checkAsyncError(call(first.call));
         }
     }
 }

@@ -136,7 +136,8 @@ final class NcclWork extends PendingWork implements PendingWork.Waiting {
                 through = ending || done == null || !group.session.keeps(StreamWait.HOST);
                 through = through || hasPassedOrFailed(done);
             }
-            if (through) {
+            // What passes once NCCL is being stopped has no result.
+            if (through && !group.ending.isStopping()) {
                 end(null);
             }
         }
@@ -153,7 +154,7 @@ final class NcclWork extends PendingWork implements PendingWork.Waiting {
         }
     }
 
-    /** Ends it, well or not, once; the device must be through with its memory. */
+    /** Ends it, well or not, once; memory that the device may never be through with is kept. */
     void end(@Nullable CommunicationException cause) {
         synchronized (this) {
             if (ending) {
@@ -161,7 +162,9 @@ final class NcclWork extends PendingWork implements PendingWork.Waiting {
             }
             ending = true;
             record.ended(cause != null);
-            letGo();
+            if (!group.device.hangs()) {
+                letGo();
+            }
             ready.close();
             if (done != null) {
                 done.close();
