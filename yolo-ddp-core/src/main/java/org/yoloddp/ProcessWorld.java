@@ -128,8 +128,7 @@ final class ProcessWorld {
                     store);
         } catch (CommunicationException e) {
             // Ranks that were told of it in different ways tell the same.
-            CommunicationException cause =
-                    channel == null ? e : channel.settle(e, DECISION).copy();
+            CommunicationException cause = channel == null ? e : channel.settle(e, DECISION).copy();
             closeAfter(cause, opened);
             throw cause;
         } catch (RuntimeException | Error e) {

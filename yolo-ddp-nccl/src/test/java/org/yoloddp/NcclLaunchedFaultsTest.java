@@ -102,32 +102,29 @@ class NcclLaunchedFaultsTest extends LaunchedFaultsTest {
     @Tag("slow")
     void collectiveThatHangsInNcclEndsAtTheDeadline() throws Exception {
         FaultLaunch launch =
-                launch(Map.of("FAULT", "hang@1:60"), "-Dyoloddp.test.collectiveSeconds=3");
+                launch(Map.of("FAULT", "hang@1:60"), "-Dyoloddp.test.collectiveSeconds=12");
         LaunchReport report = launch.run(Fault.NONE, RANKS, 1);
         assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
         Notice first = launch.notice(0);
         assertThat(first.type()).isEqualTo("CollectiveTimeoutException");
         assertThat(first.message())
                 .matches(
-                        ".*, collective 59 of group 'world', was not done within 3000 ms: all"
+                        ".*, collective 59 of group 'world', was not done within 12000 ms: all"
                                 + " ranks came, but it did not end\\. Raise the deadline\\.");
         assertSameFailure(launch, first);
     }
 
-    /** The abort hangs on one rank: it is given up there, and the others do not wait for it. */
+    /** The abort hangs on one rank, which its launcher ends; the others do not wait for it. */
     @Test
     @Tag("slow")
     void rankIsNamedThoughAnAbortHangs() throws Exception {
         FaultLaunch launch = launch(Map.of("TRANSPORT", "p2p", "FAULT", "abort-hang@2"));
-        LaunchReport report = launch.run(Fault.KILL, RANKS, 1);
-        root(launch, report, 1);
-        for (int rank : new int[] {0, 2}) {
-            Notice notice = launch.notice(rank);
-            assertThat(notice.type()).isEqualTo("RankFailedException");
-            assertThat(notice.rank()).isEqualTo(1);
-            assertThat(notice.cause()).isEqualTo("it vanished without a word");
-            assertThat(notice.millis()).isBetween(0L, rank == 2 ? 30_000L : 1000L);
-        }
+        root(launch, launch.run(Fault.KILL, RANKS, 1), 1);
+        Notice notice = launch.notice(0);
+        assertThat(notice.type()).isEqualTo("RankFailedException");
+        assertThat(notice.rank()).isEqualTo(1);
+        assertThat(notice.cause()).isEqualTo("it vanished without a word");
+        assertThat(notice.millis()).isBetween(0L, 1000L);
     }
 
     @Test

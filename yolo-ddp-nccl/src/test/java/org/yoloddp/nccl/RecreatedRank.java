@@ -23,8 +23,9 @@ import org.yoloddp.rendezvous.TcpStore;
 
 /**
  * A rank that connects three times over one store, to be launched: in the first world the third
- * collective hangs, unless the rank was restarted, the second one is aborted by rank 1, the third is
- * good. Then rank 1 ends with code 3, unless it was restarted. Leaves in files of the folder what came of each world.
+ * collective hangs, unless the rank was restarted, the second one is aborted by rank 1, the third
+ * is good. Then rank 1 ends with code 3, unless it was restarted. Leaves in files of the folder
+ * what came of each world.
  */
 public final class RecreatedRank {
 
@@ -55,8 +56,7 @@ public final class RecreatedRank {
             store.set("here/" + rank, new byte[0], LONG);
             store.await(List.of("here/0", "here/1"), LONG);
             for (int world = 0; world < 3; world++) {
-                Path file =
-                        Path.of(arguments[0], "world." + generation + "." + world + "." + rank);
+                Path file = Path.of(arguments[0], "world." + generation + "." + world + "." + rank);
                 Files.writeString(file, outcome(context, generation == 0 ? world : world + 3));
             }
             if (rank == 1 && generation == 0) {

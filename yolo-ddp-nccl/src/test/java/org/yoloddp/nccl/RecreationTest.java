@@ -19,7 +19,6 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.yoloddp.comm.Communicator;
-import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.InMemoryStore;
 import org.yoloddp.launch.LaunchReport;
 import org.yoloddp.launch.LaunchReport.Outcome;
@@ -123,9 +122,9 @@ class RecreationTest {
                                 generation == 1
                                         ? "right"
                                         : "CollectiveTimeoutException: allReduce(SUM, F32 x 1000, tag 'sum'),"
-                                        + " collective 2 of group 'world', was not done within 4000"
-                                        + " ms: all ranks came, but it did not end. Raise the"
-                                        + " deadline.");
+                                                + " collective 2 of group 'world', was not done within 4000"
+                                                + " ms: all ranks came, but it did not end. Raise the"
+                                                + " deadline.");
                 assertThat(read(generation, 1, rank))
                         .startsWith("RankFailedException: Rank 1 ")
                         .contains("java.lang.IllegalStateException: no more of this");

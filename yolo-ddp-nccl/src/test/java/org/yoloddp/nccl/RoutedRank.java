@@ -27,9 +27,9 @@ import org.yoloddp.rendezvous.TcpStore;
 
 /**
  * A rank with tcp for its host and NCCL for its device, to be launched: arguments are a folder and
- * the signal that ends rank 1. The others wait meanwhile on the device, for work behind a collective
- * that rank 1 has no part in, and never ask the communicator; they leave what they are told
- * afterwards, and how many milliseconds after the signal the device was free again.
+ * the signal that ends rank 1. The others wait meanwhile on the device, for work behind a
+ * collective that rank 1 has no part in, and never ask the communicator; they leave what they are
+ * told afterwards, and how many milliseconds after the signal the device was free again.
  */
 public final class RoutedRank {
 
@@ -100,8 +100,7 @@ public final class RoutedRank {
             Work second = c.allReduce(buffer, ReduceOp.SUM, stream, "second");
             second.orderBefore(stream);
             await(stream);
-            long millis =
-                    System.currentTimeMillis() - Files.getLastModifiedTime(fault).toMillis();
+            long millis = System.currentTimeMillis() - Files.getLastModifiedTime(fault).toMillis();
             try {
                 second.await(LONG);
             } catch (CommunicationException e) {
