@@ -10,7 +10,9 @@ import java.util.Optional;
  * at once, and each group executes in order of submission. Each collective carries a fingerprint
  * (group, sequence number, operation, type, length, tag); ranks that differ all fail with a {@link
  * CollectiveMismatchException}. After the first failure, and after {@link #abort}, every pending
- * and later collective of the group fails on all ranks with the same cause.
+ * and later collective of the group fails on all ranks with the same cause. Where ranks share no
+ * memory, one of them may have come through a collective that was just ending on another, and
+ * failed there.
  *
  * <p>Thread-safe, but the order of submission is the caller's to keep.
  */

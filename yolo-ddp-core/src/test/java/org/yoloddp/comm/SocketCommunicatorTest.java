@@ -17,7 +17,10 @@ class SocketCommunicatorTest extends CommunicatorFailureContract {
         return "host " + rank;
     }
 
-    /** A host may have seen the end of a collective whose end is on its way to another. */
+    /**
+     * A host may have seen the end of a collective whose end is on its way to another; why this is
+     * so is told at {@link org.yoloddp.comm.tcp.TcpCommunicator}.
+     */
     @Override
     protected long mayDiffer() {
         return 1;

@@ -18,14 +18,19 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Files that the processes of a host map. A file is filled by writing before it is mapped, so that
- * a full file system is an error here and not a signal that ends the process. Its name tells whose
- * it is, so that what a killed process has left is removed by the next one.
+ * a full file system is an error here and not a signal that ends the process. A file is to be
+ * unlinked as soon as all have mapped it; one that is still there when the process ends in good
+ * order, such as by SIGTERM, is unlinked then. Its name tells whose it is, so that what a killed
+ * process has left is removed by the next one.
  */
 final class SharedMemory {
 
     private static final Logger LOG = LoggerFactory.getLogger(SharedMemory.class);
     private static final String PREFIX = "yolo-ddp-";
     private static final int BLOCK = 1 << 20;
+
+    /** Files of this process that may have a name still. */
+    private static final OwnFiles OWN = new OwnFiles();
 
     private final Path folder;
     private final long limit;
@@ -52,16 +57,16 @@ final class SharedMemory {
             throw new IOException("more than the limit of " + limit + " bytes");
         }
         Path path = path(name);
-        try {
-            return write(path, bytes);
+        try (FileChannel channel = OWN.open(() -> openNew(path), path)) {
+            return fill(channel, bytes);
         } catch (IOException e) {
             used.addAndGet(-bytes);
-            Files.deleteIfExists(path);
+            delete(name);
             throw e;
         }
     }
 
-    private static ByteBuffer write(Path path, int bytes) throws IOException {
+    private static FileChannel openNew(Path path) throws IOException {
         FileAttribute<?>[] mine =
                 path.getFileSystem().supportedFileAttributeViews().contains("posix")
                         ? new FileAttribute<?>[] {
@@ -74,14 +79,16 @@ final class SharedMemory {
                         StandardOpenOption.CREATE_NEW,
                         StandardOpenOption.READ,
                         StandardOpenOption.WRITE);
-        try (FileChannel channel = FileChannel.open(path, options, mine)) {
-            ByteBuffer zeros = ByteBuffer.allocateDirect(Math.min(bytes, BLOCK));
-            for (long at = 0; at < bytes; ) {
-                zeros.clear().limit((int) Math.min(zeros.capacity(), bytes - at));
-                at += channel.write(zeros, at);
-            }
-            return map(channel, bytes);
+        return FileChannel.open(path, options, mine);
+    }
+
+    private static ByteBuffer fill(FileChannel channel, int bytes) throws IOException {
+        ByteBuffer zeros = ByteBuffer.allocateDirect(Math.min(bytes, BLOCK));
+        for (long at = 0; at < bytes; ) {
+            zeros.clear().limit((int) Math.min(zeros.capacity(), bytes - at));
+            at += channel.write(zeros, at);
         }
+        return map(channel, bytes);
     }
 
     /** Maps another process's file. */
@@ -102,6 +109,7 @@ final class SharedMemory {
     void delete(String name) {
         try {
             Files.deleteIfExists(path(name));
+            OWN.forget(path(name));
         } catch (IOException e) {
             LOG.warn("{} cannot be removed: {}", path(name), e.toString());
         }

@@ -23,6 +23,18 @@ import org.yoloddp.comm.Work;
  * it and are worked on in place; other memory passes through a window. Between hosts it is a chain
  * over sockets, in the order of ranks. Gives the same bits as {@link
  * org.yoloddp.comm.inprocess.InProcessCommunicator}, however the ranks are spread.
+ *
+ * <p>When a group fails, all of its ranks fail with the same cause, but of several hosts one may
+ * have come through one collective more than another. On a host one word of memory says for all
+ * ranks whether a collective succeeded or the group failed before. Between hosts the result itself
+ * is the sign: who has all of it goes on, while its last bytes are on their way to the next host,
+ * and may never arrive. To make that exact, a host that has the result would have to hold it back
+ * until it knows that each host has it, and to ask a third party that both sides can reach whether
+ * all were told so, whenever the line breaks in between: one round trip more for every collective,
+ * of which small ones take hardly more than one, and a wait without end for a host that is cut off
+ * from that party. Nothing is gained by it: a failed group does no more work, a run that is started
+ * again goes on from what rank 0 has saved, and what all ranks must have done before something is
+ * saved is what a collective behind it is for.
  */
 public final class TcpCommunicator extends HostCommunicator {
 

@@ -82,6 +82,7 @@ public final class TcpProvider implements CommunicatorProvider {
         private final SharedMemory shared =
                 new SharedMemory(options.sharedMemory(), options.limit());
         private final List<Facts> facts = new ArrayList<>();
+        private @Nullable String created;
 
         Meeting(GroupContext context) {
             this.context = context;
@@ -103,6 +104,22 @@ public final class TcpProvider implements CommunicatorProvider {
         }
 
         Communicator join() {
+            try {
+                return meet();
+            } finally {
+                deleteControl();
+            }
+        }
+
+        /** The file's name is needed only until all have mapped it, or somebody has given up. */
+        private void deleteControl() {
+            if (created != null) {
+                shared.delete(created);
+                created = null;
+            }
+        }
+
+        private Communicator meet() {
             shared.removeStale();
             say("facts", rank, Facts.mine(context, nonce).bytes());
             store.await(
@@ -120,9 +137,7 @@ public final class TcpProvider implements CommunicatorProvider {
                 control = rank == first ? create(candidates) : open(candidates);
             }
             int[] hosts = hosts();
-            if (rank == first) {
-                shared.delete(controlName(first));
-            }
+            deleteControl();
             Session.World world = new Session.World(facts, hosts);
             int[] here = world.sharing(rank);
             if (control == null || here.length < candidates.length) {
@@ -190,9 +205,10 @@ public final class TcpProvider implements CommunicatorProvider {
 
         /** Listens for ranks of other hosts, and learns where they listen. */
         private Links listen() {
+            TcpStore tcp = store instanceof TcpStore known ? known : null;
+            Links links = null;
             try {
-                TcpStore tcp = store instanceof TcpStore known ? known : null;
-                Links links =
+                links =
                         new Links(
                                 rank,
                                 tcp == null ? JobToken.none() : tcp.token(),
@@ -216,7 +232,17 @@ public final class TcpProvider implements CommunicatorProvider {
                 links.setPeers(addresses);
                 return links;
             } catch (IOException e) {
+                close(links);
                 throw TcpConnectException.cannotListen(rank, e);
+            } catch (RuntimeException e) {
+                close(links);
+                throw e;
+            }
+        }
+
+        private static void close(@Nullable Links links) {
+            if (links != null) {
+                links.close();
             }
         }
 
@@ -240,6 +266,7 @@ public final class TcpProvider implements CommunicatorProvider {
             int bytes = Session.controlBytes(candidates.length);
             try {
                 control = shared.create(answer, bytes);
+                created = answer;
                 Session.area(new Words(control), 0).setNonce(nonce);
             } catch (IOException e) {
                 LOG.warn(
