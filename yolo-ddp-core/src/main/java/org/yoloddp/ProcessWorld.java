@@ -37,6 +37,7 @@ import org.yoloddp.rendezvous.Rendezvous;
 import org.yoloddp.rendezvous.StoreOptions;
 import org.yoloddp.rendezvous.StoreServer;
 import org.yoloddp.rendezvous.TcpStore;
+import org.yoloddp.rendezvous.TlsOptions;
 import org.yoloddp.torch.Devices;
 import org.yoloddp.torch.TorchRuntime;
 import org.yoloddp.train.RankPlace;
@@ -193,6 +194,7 @@ final class ProcessWorld {
                 .withGeneration(place.generation())
                 .withRank(place.rank())
                 .withInsecure("1".equals(environment.get(INSECURE)))
+                .withTls(TlsOptions.fromEnvironment(environment))
                 .withScope("meeting" + MEETINGS.getAndIncrement() + "/");
     }
 

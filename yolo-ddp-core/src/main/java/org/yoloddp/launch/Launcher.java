@@ -21,6 +21,7 @@ import org.yoloddp.rendezvous.JobToken;
 import org.yoloddp.rendezvous.StoreOptions;
 import org.yoloddp.rendezvous.StoreServer;
 import org.yoloddp.rendezvous.TcpStore;
+import org.yoloddp.rendezvous.TlsOptions;
 
 /**
  * Starts a command once per rank, as torchrun does, watches the processes, and starts all of them
@@ -40,7 +41,8 @@ import org.yoloddp.rendezvous.TcpStore;
  *
  * <p>Workers get torchrun's environment (PyTorch 2.7: RANK, LOCAL_RANK, WORLD_SIZE, MASTER_ADDR and
  * so on), and of ours {@link #STORE_VARIABLE}, {@link #GENERATION_VARIABLE} and {@code
- * YOLODDP_TOKEN_FILE}, a file that only this user can read.
+ * YOLODDP_TOKEN_FILE}, a file that only this user can read, and with TLS the variables of {@link
+ * TlsOptions}.
  *
  * <p>The first failure that is not the consequence of another is the root cause. A worker says that
  * its failure is a consequence by {@link ErrorFile}; our own programs do.
@@ -101,7 +103,8 @@ public final class Launcher {
      * @return what came of it, on all nodes
      * @throws LaunchException if the command cannot be started, nodes are missing, or node 0 is
      *     lost
-     * @throws ConfigurationException if nodes on several hosts have no token
+     * @throws ConfigurationException if nodes on several hosts have no token, or files for TLS
+     *     cannot be used
      * @throws org.yoloddp.rendezvous.StoreConnectionException if the port is taken, or node 0 is
      *     not found
      * @throws IllegalStateException if this launcher has run before
@@ -196,7 +199,7 @@ public final class Launcher {
                                         ? ProcessTools.CONTINUE
                                         : ProcessTools.KILL),
                         files,
-                        new WorkerEnvironment(settings, environment, endpoint, tokenFile),
+                        new WorkerEnvironment(settings, environment, endpoint, tokenFile, tls()),
                         new Board(store, settings.nodes().max(), CALL),
                         stops),
                 UUID.randomUUID().toString(),
@@ -206,7 +209,15 @@ public final class Launcher {
     }
 
     private StoreOptions options() {
-        return StoreOptions.defaults().withJob(settings.runId()).withInsecure(settings.insecure());
+        return StoreOptions.defaults()
+                .withJob(settings.runId())
+                .withInsecure(settings.insecure())
+                .withTls(tls());
+    }
+
+    private TlsOptions tls() {
+        TlsOptions given = settings.tls();
+        return given == null ? TlsOptions.fromEnvironment(environment) : given;
     }
 
     /** Several nodes must have been given the same token; a single one makes its own. */

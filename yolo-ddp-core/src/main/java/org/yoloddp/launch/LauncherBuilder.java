@@ -8,10 +8,12 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.launch.Settings.Timing;
+import org.yoloddp.rendezvous.TlsOptions;
 
 /** Describes a launch; names and defaults are torchrun's where it has them. Not thread-safe. */
 public final class LauncherBuilder {
@@ -28,6 +30,7 @@ public final class LauncherBuilder {
     private int masterPort = -1;
     private boolean standalone;
     private boolean insecure;
+    private @Nullable TlsOptions tls;
     private @Nullable String runId;
     private int maxRestarts;
     private @Nullable Path logFolder;
@@ -164,6 +167,18 @@ public final class LauncherBuilder {
      */
     public LauncherBuilder optInsecureRendezvous(boolean value) {
         insecure = value;
+        return this;
+    }
+
+    /**
+     * Encrypts the job's store and failure channels; the same on all nodes, but for the
+     * certificate. Default: what the environment says ({@link TlsOptions#fromEnvironment}).
+     *
+     * @param options with a certificate on node 0
+     * @return this builder
+     */
+    public LauncherBuilder optTls(TlsOptions options) {
+        tls = Objects.requireNonNull(options);
         return this;
     }
 
@@ -383,6 +398,7 @@ public final class LauncherBuilder {
                 standalone ? "127.0.0.1" : masterAddress,
                 standalone ? 0 : port,
                 insecure,
+                tls,
                 name,
                 maxRestarts,
                 logFolder,

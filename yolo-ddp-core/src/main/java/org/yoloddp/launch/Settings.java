@@ -6,6 +6,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import org.yoloddp.rendezvous.TlsOptions;
 
 /**
  * What the builder has gathered. See {@link LauncherBuilder} for the meaning of each.
@@ -18,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param masterAddress where node 0 is
  * @param masterPort the port there, 0 for any
  * @param insecure whether several nodes may do without a token
+ * @param tls how the store is served, null for what the environment says
  * @param runId the name of the job
  * @param maxRestarts restarts after failures
  * @param logFolder null for no log files, unless streams are redirected
@@ -37,6 +39,7 @@ record Settings(
         String masterAddress,
         int masterPort,
         boolean insecure,
+        @Nullable TlsOptions tls,
         String runId,
         int maxRestarts,
         @Nullable Path logFolder,

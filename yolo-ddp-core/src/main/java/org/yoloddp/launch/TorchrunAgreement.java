@@ -12,11 +12,13 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.rendezvous.HandshakeException;
+import org.yoloddp.rendezvous.HandshakeException.Reason;
 import org.yoloddp.rendezvous.JobToken;
 import org.yoloddp.rendezvous.StoreConnectionException;
 import org.yoloddp.rendezvous.StoreOptions;
 import org.yoloddp.rendezvous.StoreServer;
 import org.yoloddp.rendezvous.TcpStore;
+import org.yoloddp.rendezvous.TlsOptions;
 
 /**
  * How ranks that the real torchrun has started find each other. Its agent holds MASTER_PORT with a
@@ -67,6 +69,8 @@ public final class TorchrunAgreement implements AutoCloseable {
      * @return where the store is; closing it ends rank 0's service
      * @throws TorchStoreException if torchrun's store cannot be used, or rank 0 doesn't tell in
      *     time
+     * @throws HandshakeException if rank 0 speaks TLS and this rank does not, or the other way
+     *     round, or one does not accept the other's certificate
      */
     public static TorchrunAgreement reach(Map<String, String> environment, Duration deadline) {
         String host = variable(environment, "MASTER_ADDR");
@@ -75,7 +79,10 @@ public final class TorchrunAgreement implements AutoCloseable {
         String count = environment.getOrDefault("TORCHELASTIC_RESTART_COUNT", "0");
         String job = environment.getOrDefault("TORCHELASTIC_RUN_ID", "none");
         String key = "/yoloddp/" + job + "/" + count + "/endpoint";
-        StoreOptions options = StoreOptions.defaults().withJob(job);
+        StoreOptions options =
+                StoreOptions.defaults()
+                        .withJob(job)
+                        .withTls(TlsOptions.fromEnvironment(environment));
         try (TorchStoreClient store = TorchStoreClient.connect(host, port, deadline)) {
             return rank == 0
                     ? publish(store, key, host, options)
@@ -171,7 +178,13 @@ public final class TorchrunAgreement implements AutoCloseable {
     private boolean answers() {
         try (TcpStore store = TcpStore.connect(address, token, options, PROBE)) {
             return store.address().equals(address);
-        } catch (StoreConnectionException | HandshakeException e) {
+        } catch (HandshakeException e) {
+            if (e.reason() == Reason.TLS || e.reason() == Reason.CERTIFICATE) {
+                throw e; // That won't change by itself.
+            }
+            LOG.debug("{} does not know us", address, e);
+            return false;
+        } catch (StoreConnectionException e) {
             LOG.debug("{} does not answer", address, e);
             return false;
         }

@@ -6,6 +6,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.natives.AllocatorSettings;
 import org.yoloddp.rendezvous.JobToken;
+import org.yoloddp.rendezvous.TlsOptions;
 
 /** The environment of a worker: torchrun's variables, and ours. */
 final class WorkerEnvironment {
@@ -14,6 +15,7 @@ final class WorkerEnvironment {
     private final Map<String, String> inherited;
     private final String store;
     private final @Nullable Path tokenFile;
+    private final TlsOptions tls;
 
     /**
      * Prepares environments.
@@ -22,16 +24,19 @@ final class WorkerEnvironment {
      * @param inherited this process's environment
      * @param store where the job's store is, host and port
      * @param tokenFile holds the job's token, null if there is none
+     * @param tls how the store is served
      */
     WorkerEnvironment(
             Settings settings,
             Map<String, String> inherited,
             String store,
-            @Nullable Path tokenFile) {
+            @Nullable Path tokenFile,
+            TlsOptions tls) {
         this.settings = settings;
         this.inherited = inherited;
         this.store = store;
         this.tokenFile = tokenFile;
+        this.tls = tls;
     }
 
     /** All variables of one worker. */
@@ -68,6 +73,8 @@ final class WorkerEnvironment {
         if (tokenFile != null) {
             map.put(JobToken.FILE_VARIABLE, tokenFile.toString());
         }
+        TlsOptions.variables().forEach(map::remove);
+        map.putAll(tls.toEnvironment());
         if (settings.insecure()) {
             map.put(Launcher.INSECURE_VARIABLE, "1");
         }

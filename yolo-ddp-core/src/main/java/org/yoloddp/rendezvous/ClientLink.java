@@ -50,6 +50,7 @@ final class ClientLink implements AutoCloseable {
             JobToken token,
             Hello mine,
             StoreOptions options,
+            Wires wires,
             CompletableFuture<ClientLink> opened)
             throws IOException {
         this.loop = loop;
@@ -57,7 +58,7 @@ final class ClientLink implements AutoCloseable {
         this.connection =
                 new Connection(
                         loop,
-                        new Wire.Plain(channel),
+                        wires.on(channel, loop),
                         HandshakeMachine.client(
                                 token, mine, Texts.address(channel.getRemoteAddress())),
                         options.maxMessageBytes(),
@@ -73,11 +74,12 @@ final class ClientLink implements AutoCloseable {
             StoreOptions options,
             Duration deadline) {
         long end = System.nanoTime() + deadline.toNanos();
+        Wires wires = Wires.client(options.tls());
         while (true) {
             Exception last;
             long left = Math.max(1, TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime()));
             try {
-                return attempt(address, token, mine, options, left);
+                return attempt(address, token, mine, options, wires, left);
             } catch (HandshakeException e) {
                 if (e.reason() != Reason.SILENCE && e.reason() != Reason.CLOSED) {
                     throw e;
@@ -99,6 +101,7 @@ final class ClientLink implements AutoCloseable {
             JobToken token,
             Hello mine,
             StoreOptions options,
+            Wires wires,
             long millis)
             throws IOException {
         SocketChannel channel = SocketChannel.open();
@@ -113,7 +116,7 @@ final class ClientLink implements AutoCloseable {
             channel.socket().connect(resolved, (int) Math.min(millis, Integer.MAX_VALUE));
             loop = EventLoop.start("yolo-ddp-" + mine.purpose());
             CompletableFuture<ClientLink> opened = new CompletableFuture<>();
-            ClientLink link = new ClientLink(loop, channel, token, mine, options, opened);
+            ClientLink link = new ClientLink(loop, channel, token, mine, options, wires, opened);
             Duration limit = options.handshakeDeadline();
             Duration deadline =
                     limit.toMillis() < millis ? limit : Duration.ofMillis(Math.max(1, millis));

@@ -29,7 +29,11 @@ public final class HandshakeException extends YoloDdpException {
         /** The other side closed the connection. */
         CLOSED("See what the other side says."),
         /** One of them speaks TLS, the other does not. */
-        TLS("Set YOLODDP_TLS_TRUST for all processes of the job, or for none.");
+        TLS("Set YOLODDP_TLS_TRUST for all processes of the job, or for none."),
+        /** One of them does not accept the other's certificate. */
+        CERTIFICATE(
+                "Give it a certificate (YOLODDP_TLS_CERTIFICATE) that is valid now and that"
+                        + " YOLODDP_TLS_TRUST of the other side vouches for.");
 
         private final String advice;
 

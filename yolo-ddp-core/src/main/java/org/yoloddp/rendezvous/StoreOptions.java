@@ -7,8 +7,8 @@ import org.yoloddp.error.ConfigurationException;
 /**
  * How a store is served and used. Immutable; both sides must agree on the job.
  *
- * <p>Defaults: job {@code default}, no generation, no rank, not insecure, 5 s for a handshake, 4096
- * connections, messages of 4 MiB and 256 MiB of values at most.
+ * <p>Defaults: job {@code default}, no generation, no rank, not insecure, no TLS, 5 s for a
+ * handshake, 4096 connections, messages of 4 MiB and 256 MiB of values at most.
  */
 public final class StoreOptions {
 
@@ -24,6 +24,7 @@ public final class StoreOptions {
     private long maxStoreBytes = 256L << 20;
     private Heartbeats heartbeats = Heartbeats.defaults();
     private String scope = "";
+    private TlsOptions tls = TlsOptions.off();
 
     private StoreOptions() {}
 
@@ -38,6 +39,7 @@ public final class StoreOptions {
         this.maxStoreBytes = other.maxStoreBytes;
         this.heartbeats = other.heartbeats;
         this.scope = other.scope;
+        this.tls = other.tls;
     }
 
     /**
@@ -179,6 +181,19 @@ public final class StoreOptions {
         return copy;
     }
 
+    /**
+     * Returns a copy with or without TLS.
+     *
+     * @param value whose certificates are trusted, and this process's own; default {@link
+     *     TlsOptions#off}, and on for all processes of a job or for none
+     * @return the copy
+     */
+    public StoreOptions withTls(TlsOptions value) {
+        StoreOptions copy = new StoreOptions(this);
+        copy.tls = Objects.requireNonNull(value);
+        return copy;
+    }
+
     private static int positive(String what, int value) {
         if (value < 1) {
             throw new ConfigurationException(
@@ -275,5 +290,14 @@ public final class StoreOptions {
      */
     public String scope() {
         return scope;
+    }
+
+    /**
+     * Returns whether and how connections are encrypted.
+     *
+     * @return the options of TLS
+     */
+    public TlsOptions tls() {
+        return tls;
     }
 }

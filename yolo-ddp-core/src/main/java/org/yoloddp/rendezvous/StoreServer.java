@@ -7,6 +7,7 @@ import java.net.StandardSocketOptions;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -28,8 +29,9 @@ import org.yoloddp.error.ConfigurationException;
  * Serves the store of a job on the address that it is given, and on no other.
  *
  * <p>Every connection begins with a {@link Handshake}. Until that has ended well, a stranger costs
- * one slot and at most 4 KiB, for no longer than the handshake's deadline; if too many wait, the
- * oldest of them goes. One daemon thread serves all connections and never blocks. Thread-safe.
+ * one slot and at most 4 KiB (with TLS some 100 KiB), for no longer than the handshake's deadline;
+ * if too many wait, the oldest of them goes. One daemon thread serves all connections and never
+ * blocks. Thread-safe.
  */
 public final class StoreServer implements AutoCloseable {
 
@@ -43,6 +45,7 @@ public final class StoreServer implements AutoCloseable {
     private final JobToken token;
     private final StoreOptions options;
     private final EventLoop loop;
+    private final Wires wires;
     private final StoreTable table;
     private final FailureBoard board;
     private final List<FailureListener> listeners = new CopyOnWriteArrayList<>();
@@ -52,13 +55,18 @@ public final class StoreServer implements AutoCloseable {
     private int generation;
 
     private StoreServer(
-            ServerSocketChannel channel, JobToken token, StoreOptions options, EventLoop loop)
+            ServerSocketChannel channel,
+            JobToken token,
+            StoreOptions options,
+            EventLoop loop,
+            Wires wires)
             throws IOException {
         this.channel = channel;
         this.address = (InetSocketAddress) channel.getLocalAddress();
         this.token = token;
         this.options = options;
         this.loop = loop;
+        this.wires = wires;
         this.table = new StoreTable(loop, options.maxStoreBytes());
         this.board =
                 new FailureBoard(
@@ -80,7 +88,7 @@ public final class StoreServer implements AutoCloseable {
      * @param options how to serve; a rank here says which rank's process serves the store
      * @return the running server
      * @throws ConfigurationException if the address is not a loopback one and there is no token,
-     *     unless the options are insecure
+     *     unless the options are insecure; if files for TLS are missing or cannot be used
      * @throws StoreConnectionException if the address cannot be bound
      */
     public static StoreServer start(InetSocketAddress bind, JobToken token, StoreOptions options) {
@@ -108,7 +116,7 @@ public final class StoreServer implements AutoCloseable {
      * @param options how to serve
      * @return the running server
      * @throws ConfigurationException if the address is not a loopback one and there is no token,
-     *     unless the options are insecure
+     *     unless the options are insecure; if files for TLS are missing or cannot be used
      */
     public static StoreServer start(
             ServerSocketChannel bound, JobToken token, StoreOptions options) {
@@ -122,9 +130,10 @@ public final class StoreServer implements AutoCloseable {
 
     private static StoreServer serve(
             ServerSocketChannel channel, JobToken token, StoreOptions options) throws IOException {
+        Wires wires = Wires.server(options.tls(), Clock.systemUTC());
         EventLoop loop = EventLoop.start("yolo-ddp-store");
         try {
-            StoreServer server = new StoreServer(channel, token, options, loop);
+            StoreServer server = new StoreServer(channel, token, options, loop, wires);
             channel.configureBlocking(false);
             loop.execute(server::listen);
             return server;
@@ -295,7 +304,7 @@ public final class StoreServer implements AutoCloseable {
         Connection connection =
                 new Connection(
                         loop,
-                        new Wire.Plain(accepted),
+                        wires.on(accepted, loop),
                         HandshakeMachine.server(token, mine, this::objection, peer),
                         options.maxMessageBytes(),
                         4 * options.maxMessageBytes(),
@@ -392,10 +401,15 @@ public final class StoreServer implements AutoCloseable {
     @Override
     public void close() {
         loop.close();
+        wires.close();
     }
 
     @Override
     public String toString() {
-        return "StoreServer[" + Texts.address(address) + ", job '" + options.job() + "']";
+        return "StoreServer["
+                + Texts.address(address)
+                + ", job '"
+                + options.job()
+                + (options.tls().isOn() ? "', TLS]" : "']");
     }
 }

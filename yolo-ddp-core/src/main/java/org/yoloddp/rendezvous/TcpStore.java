@@ -87,7 +87,7 @@ public final class TcpStore implements Store, AutoCloseable {
      * @throws StoreConnectionException if nothing answers in time
      * @throws HandshakeException if the server refuses this process
      * @throws org.yoloddp.error.ConfigurationException if the address is not a loopback one and
-     *     there is no token, unless the options are insecure
+     *     there is no token, unless the options are insecure; if files for TLS cannot be used
      */
     public static TcpStore connect(
             InetSocketAddress address, JobToken token, StoreOptions options, Duration deadline) {
@@ -421,6 +421,10 @@ public final class TcpStore implements Store, AutoCloseable {
 
     @Override
     public String toString() {
-        return "TcpStore[" + Texts.address(address) + ", job '" + options.job() + "']";
+        return "TcpStore["
+                + Texts.address(address)
+                + ", job '"
+                + options.job()
+                + (options.tls().isOn() ? "', TLS]" : "']");
     }
 }

@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.yoloddp.error.ConfigurationException;
 import org.yoloddp.launch.ClusterEnvironments;
+import org.yoloddp.rendezvous.TlsOptions;
 
 /** Looks at the machine with the eyes of a training. */
 final class Doctor {
@@ -25,6 +26,7 @@ final class Doctor {
         findings.addAll(NativeFindings.examine());
         findings.addAll(GpuFindings.examine());
         findings.add(environment(System.getenv()));
+        findings.add(tls(System.getenv()));
         findings.add(data());
         return findings;
     }
@@ -97,6 +99,24 @@ final class Doctor {
             return Finding.info(subject, ClusterEnvironments.find(variables).describe());
         } catch (ConfigurationException e) {
             return Finding.warning(subject, e.getMessage());
+        }
+    }
+
+    /** Whether ranks that are processes would encrypt what they tell each other, and by what. */
+    static Finding tls(Map<String, String> variables) {
+        String subject = "TLS";
+        try {
+            TlsOptions options = TlsOptions.fromEnvironment(variables);
+            return options.isOn()
+                    ? Finding.ok(subject, options.describe())
+                    : Finding.info(
+                            subject,
+                            "off, "
+                                    + TlsOptions.TRUST_VARIABLE
+                                    + " is not set: the store of ranks that are processes is not"
+                                    + " encrypted");
+        } catch (ConfigurationException e) {
+            return Finding.missing(subject, e.getMessage());
         }
     }
 

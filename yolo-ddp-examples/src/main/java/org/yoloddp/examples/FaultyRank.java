@@ -39,6 +39,7 @@ import org.yoloddp.rendezvous.JobToken;
 import org.yoloddp.rendezvous.Rendezvous;
 import org.yoloddp.rendezvous.StoreOptions;
 import org.yoloddp.rendezvous.TcpStore;
+import org.yoloddp.rendezvous.TlsOptions;
 
 /**
  * A rank of a toy job: in each step the ranks sum a small vector in shared memory and a larger one
@@ -123,7 +124,8 @@ final class FaultyRank {
                         .withJob(place.job())
                         .withGeneration(place.generation())
                         .withRank(place.rank())
-                        .withHeartbeats(heartbeats());
+                        .withHeartbeats(heartbeats())
+                        .withTls(TlsOptions.fromEnvironment(environment));
         JobToken token = JobToken.fromEnvironment(environment).orElse(JobToken.none());
         try (TcpStore store = TcpStore.connect(address, token, options, DEADLINE)) {
             FailureChannel channel = store.failureChannel(DEADLINE);
