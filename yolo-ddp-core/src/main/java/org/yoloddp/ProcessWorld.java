@@ -221,7 +221,8 @@ final class ProcessWorld {
             throw new ConfigurationException(
                     "The host '"
                             + place.masterAddress()
-                            + "' of MASTER_ADDR is not known here: correct it, or the name service.");
+                            + "' of MASTER_ADDR is not known here: correct it, or the name"
+                            + " service.");
         }
         return servedByRankZero(address, token, options);
     }

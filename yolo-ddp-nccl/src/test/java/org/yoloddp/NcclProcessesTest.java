@@ -16,6 +16,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.yoloddp.detection.SyntheticShapes;
 import org.yoloddp.launch.LaunchReport.Outcome;
 import org.yoloddp.launch.Launcher;
 import org.yoloddp.nccl.TestDouble;
@@ -38,19 +41,27 @@ class NcclProcessesTest {
     @Test
     @Tag("process")
     void twoTrainToTheBitsOfTcp() throws Exception {
-        check(2);
+        check(2, HashedTrainings.MLP);
     }
 
     @Test
     @Tag("slow")
     void fourTrainToTheBitsOfTcp() throws Exception {
-        check(4);
+        check(4, HashedTrainings.MLP);
     }
 
-    private void check(int ranks) throws Exception {
-        train("tcp", ranks, List.of(), SEED);
+    @ParameterizedTest
+    @ValueSource(ints = {2, 4})
+    @Tag("slow")
+    @Timeout(600)
+    void yoloTrainsToTheBitsOfTcp(int ranks) throws Exception {
+        check(ranks, SyntheticShapes.write(folder.resolve("shapes"), 32, 4, 64, 0).toString());
+    }
+
+    private void check(int ranks, String data) throws Exception {
+        train("tcp", ranks, data, List.of(), SEED);
         // A process trains again over the communicator, by another start.
-        train("nccl", ranks, TestDouble.options(), SEED, SEED + 1);
+        train("nccl", ranks, data, TestDouble.options(), SEED, SEED + 1);
         List<String> byTcp = hashes("tcp", SEED, ranks);
         assertThat(hashes("nccl", SEED, ranks)).isEqualTo(byTcp);
         assertThat(hashes("nccl", SEED + 1, ranks)).doesNotContainAnyElementsOf(byTcp);
@@ -59,12 +70,13 @@ class NcclProcessesTest {
                 .contains("gradients go by 'tcp'", "gradients go by 'nccl'");
     }
 
-    private void train(String communicator, int ranks, List<String> options, long... seeds) {
+    private void train(
+            String communicator, int ranks, String data, List<String> options, long... seeds) {
         List<String> command =
                 new ArrayList<>(
                         List.of(
                                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                                "-Xmx256m",
+                                "-Xmx512m",
                                 "-XX:TieredStopAtLevel=1",
                                 "-Dorg.slf4j.simpleLogger.log.org.yoloddp=info"));
         command.addAll(options);
@@ -73,7 +85,8 @@ class NcclProcessesTest {
                         "-cp",
                         System.getProperty("java.class.path"),
                         HashedTrainings.class.getName(),
-                        folder.resolve(communicator).toString()));
+                        folder.resolve(communicator).toString(),
+                        data));
         LongStream.of(seeds).mapToObj(Long::toString).forEach(command::add);
         assertThat(
                         Launcher.builder()

@@ -40,9 +40,9 @@ class RecreationTest {
             List<String> aborted = outcomes(store, 1);
             assertThat(aborted.get(1))
                     .matches(
-                            "RankFailedException: Rank 1 \\(process \\d+ on .*\\) failed, .* in group"
-                                    + " 'world': java\\.lang\\.IllegalStateException: no more of"
-                                    + " this\\. .*")
+                            "RankFailedException: Rank 1 \\(process \\d+ on .*\\) failed, .* in"
+                                + " group 'world': java\\.lang\\.IllegalStateException: no more of"
+                                + " this\\. .*")
                     .isEqualTo(aborted.get(0));
             assertThat(outcomes(store, 2)).containsExactly("right", "right");
         }
@@ -121,10 +121,10 @@ class RecreationTest {
                         .isEqualTo(
                                 generation == 1
                                         ? "right"
-                                        : "CollectiveTimeoutException: allReduce(SUM, F32 x 1000, tag 'sum'),"
-                                                + " collective 2 of group 'world', was not done within 4000"
-                                                + " ms: all ranks came, but it did not end. Raise the"
-                                                + " deadline.");
+                                        : "CollectiveTimeoutException: allReduce(SUM, F32 x 1000,"
+                                              + " tag 'sum'), collective 2 of group 'world', was"
+                                              + " not done within 4000 ms: all ranks came, but it"
+                                              + " did not end. Raise the deadline.");
                 assertThat(read(generation, 1, rank))
                         .startsWith("RankFailedException: Rank 1 ")
                         .contains("java.lang.IllegalStateException: no more of this");
