@@ -47,6 +47,13 @@ class NcclLaunchedFaultsTest extends LaunchedFaultsTest {
         super.theOtherRanksAndTheLauncherNameTheRank(row);
     }
 
+    @Override
+    @Test
+    @Tag("slow")
+    void exceptionIsTheRootCauseAndARestartTrainsOn() throws Exception {
+        super.exceptionIsTheRootCauseAndARestartTrainsOn();
+    }
+
     /** Between GPUs of one host NCCL waits for a dead rank for ever. */
     @ParameterizedTest
     @EnumSource(
