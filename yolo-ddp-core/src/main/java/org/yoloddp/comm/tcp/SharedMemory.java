@@ -29,9 +29,6 @@ final class SharedMemory {
     private static final String PREFIX = "yolo-ddp-";
     private static final int BLOCK = 1 << 20;
 
-    /** Files of this process that may have a name still. */
-    private static final OwnFiles OWN = new OwnFiles();
-
     private final Path folder;
     private final long limit;
     private final AtomicLong used = new AtomicLong();
@@ -57,12 +54,25 @@ final class SharedMemory {
             throw new IOException("more than the limit of " + limit + " bytes");
         }
         Path path = path(name);
-        try (FileChannel channel = OWN.open(() -> openNew(path), path)) {
+        try (FileChannel channel = openNew(path)) {
+            unlinkAtTheEnd(path);
             return fill(channel, bytes);
         } catch (IOException e) {
             used.addAndGet(-bytes);
             delete(name);
             throw e;
+        }
+    }
+
+    /**
+     * The end is behind all shutdown hooks: in those a rank that was asked to end may finish its
+     * step, with peers that have yet to map this file.
+     */
+    private static void unlinkAtTheEnd(Path path) throws IOException {
+        try {
+            path.toFile().deleteOnExit();
+        } catch (IllegalStateException e) {
+            throw new IOException("this process is about to end", e);
         }
     }
 
@@ -109,7 +119,6 @@ final class SharedMemory {
     void delete(String name) {
         try {
             Files.deleteIfExists(path(name));
-            OWN.forget(path(name));
         } catch (IOException e) {
             LOG.warn("{} cannot be removed: {}", path(name), e.toString());
         }

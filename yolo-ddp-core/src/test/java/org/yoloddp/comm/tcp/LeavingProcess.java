@@ -2,6 +2,8 @@ package org.yoloddp.comm.tcp;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 
 /** Makes a file of shared memory in a folder, and ends in one of several ways. */
 public final class LeavingProcess {
@@ -23,15 +25,16 @@ public final class LeavingProcess {
         }
     }
 
-    /** Goes on while the process ends, longer than its files are there. */
+    /** Takes part still while the process ends, and its peers find its files. */
     private static void makeMore(SharedMemory shared, String owner) {
         try {
-            for (int i = 1; i < 200; i++) {
-                shared.create(owner + "-nonce-" + i, 4096);
-            }
-            System.out.println("nothing has stopped it");
+            shared.create(owner + "-nonce-1", 4096);
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(300));
+            shared.open(owner + "-nonce-0", 4096);
+            shared.open(owner + "-nonce-1", 4096);
+            System.out.println("found=2");
         } catch (IOException e) {
-            System.out.println("ended: " + e.getMessage());
+            System.out.println("lost=" + e.getMessage());
         }
     }
 }

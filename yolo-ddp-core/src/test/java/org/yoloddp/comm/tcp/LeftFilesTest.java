@@ -93,11 +93,15 @@ class LeftFilesTest {
     @EnabledOnOs(value = OS.LINUX, disabledReason = "processes are told by /proc")
     void processThatEndsInGoodOrderUnlinksItsFilesAndTheNextOneThoseOfAKilledOne()
             throws IOException {
-        assertThat(run("exit")).isEqualTo(3);
+        assertThat(run("exit").exitCode()).isEqualTo(3);
         assertThat(files()).isEmpty();
-        assertThat(run("late")).isEqualTo(4);
-        assertThat(files()).as("made while the process ended").isEmpty();
-        assertThat(run("halt")).isEqualTo(5);
+        JavaProcess.Result late = run("late");
+        assertThat(late.exitCode()).isEqualTo(4);
+        assertThat(late.values("found"))
+                .as("while it ends; %s", late.output())
+                .containsExactly("2");
+        assertThat(files()).isEmpty();
+        assertThat(run("halt").exitCode()).isEqualTo(5);
         assertThat(files()).as("of a process that was killed").hasSize(1);
         new SharedMemory(folder, 1 << 20).removeStale();
         assertThat(files()).isEmpty();
@@ -112,8 +116,8 @@ class LeftFilesTest {
         assertThat(files()).isEmpty();
     }
 
-    private int run(String how) {
-        return JavaProcess.of(LeavingProcess.class, folder.toString(), how).run().exitCode();
+    private JavaProcess.Result run(String how) {
+        return JavaProcess.of(LeavingProcess.class, folder.toString(), how).run();
     }
 
     private List<String> files() throws IOException {
