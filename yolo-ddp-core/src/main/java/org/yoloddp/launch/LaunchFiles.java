@@ -78,6 +78,30 @@ final class LaunchFiles implements AutoCloseable {
         return secret.resolve("error-" + generation + "-" + rank + ".json");
     }
 
+    /** Where a worker may leave its last calls. */
+    Path flightFile(int generation, int rank) {
+        return secret.resolve("flight-" + generation + "-" + rank + ".txt");
+    }
+
+    /** Keeps what the workers of this node were at when the job failed, if there are log files. */
+    void writeWhoWasWhere(JobState job, int groupRank, String text) {
+        if (logs == null) {
+            return;
+        }
+        Path file =
+                generation(logs, job).resolve("who-was-where-node-" + groupRank + ".txt");
+        try {
+            Files.createDirectories(file.getParent());
+            Files.writeString(file, text + "\n", StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            LOG.warn("cannot write {}: {}", file, e.toString());
+        }
+    }
+
+    private static Path generation(Path logs, JobState job) {
+        return logs.resolve(job.runId()).resolve("generation_" + job.generation());
+    }
+
     /** Opens a worker's log file of a stream, 1 or 2, if it has one. */
     @Nullable OutputStream openLog(JobState job, int localRank, int rank, int stream) {
         Path file = logFile(job, localRank, rank, stream);
@@ -104,8 +128,7 @@ final class LaunchFiles implements AutoCloseable {
                         || settings.tee().has(localRank, stream);
         return logs == null || !wanted
                 ? null
-                : logs.resolve(job.runId())
-                        .resolve("generation_" + job.generation())
+                : generation(logs, job)
                         .resolve("rank_" + rank)
                         .resolve(stream == 1 ? "stdout.log" : "stderr.log");
     }

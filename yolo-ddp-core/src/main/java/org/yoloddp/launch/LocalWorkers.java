@@ -9,6 +9,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -31,6 +33,7 @@ final class LocalWorkers {
     private final List<Integer> finished = new ArrayList<>();
     private long lastObserved;
     private boolean stopping;
+    private boolean told;
     private boolean killed;
     private long stopNanos;
     private long killNanos;
@@ -85,8 +88,7 @@ final class LocalWorkers {
     private void start(
             int localRank, int rank, WorkerProcess.Factory factory, WorkerEnvironment environment)
             throws IOException {
-        Map<String, String> variables =
-                environment.of(job, groupRank, localRank, files.errorFile(job.generation(), rank));
+        Map<String, String> variables = environment.of(job, groupRank, localRank, files);
         WorkerProcess process =
                 factory.start(settings.command(), variables, settings.watchesInput());
         WorkerOutput output = output(localRank, rank, process, 1);
@@ -132,6 +134,24 @@ final class LocalWorkers {
             LOG.warn("killing {}, which did not end when asked to", running());
             kill(now);
         }
+        if (!told && allEnded()) {
+            told = true;
+            if (!allWell()) {
+                tellWhoWasWhere();
+            }
+        }
+    }
+
+    /** Once all have ended, says what each was at when the job failed. */
+    private void tellWhoWasWhere() {
+        SortedMap<Integer, Path> left = new TreeMap<>();
+        workers.forEach(w -> left.put(w.rank, files.flightFile(job.generation(), w.rank)));
+        WhoWasWhere.merge(left)
+                .ifPresent(
+                        text -> {
+                            LOG.warn("generation {}, {}", job.generation(), text);
+                            files.writeWhoWasWhere(job, groupRank, text);
+                        });
     }
 
     private void end(Worker worker, int code) {

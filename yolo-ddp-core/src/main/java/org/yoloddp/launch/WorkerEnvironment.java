@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.natives.AllocatorSettings;
+import org.yoloddp.comm.FlightRecorder;
 import org.yoloddp.rendezvous.JobToken;
 import org.yoloddp.rendezvous.TlsOptions;
 
@@ -40,7 +41,7 @@ final class WorkerEnvironment {
     }
 
     /** All variables of one worker. */
-    Map<String, String> of(JobState job, int groupRank, int localRank, Path errorFile) {
+    Map<String, String> of(JobState job, int groupRank, int localRank, LaunchFiles files) {
         int processes = job.members().get(groupRank).processes();
         String rank = Integer.toString(job.firstRank(groupRank) + localRank);
         String worldSize = Integer.toString(job.worldSize());
@@ -65,7 +66,9 @@ final class WorkerEnvironment {
         map.put("TORCHELASTIC_MAX_RESTARTS", Integer.toString(settings.maxRestarts()));
         // PyTorch would take our store for its own.
         map.put("TORCHELASTIC_USE_AGENT_STORE", "False");
-        map.put(ErrorFile.VARIABLE, errorFile.toString());
+        int number = Integer.parseInt(rank);
+        map.put(ErrorFile.VARIABLE, files.errorFile(job.generation(), number).toString());
+        map.put(FlightRecorder.VARIABLE, files.flightFile(job.generation(), number).toString());
         map.put(Launcher.STORE_VARIABLE, store);
         map.put(Launcher.GENERATION_VARIABLE, Integer.toString(job.generation()));
         map.remove(JobToken.VARIABLE);

@@ -13,7 +13,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.CommunicatorClosedException;
-import org.yoloddp.comm.Fingerprint;
+import org.yoloddp.comm.FlightRecorder;
 import org.yoloddp.comm.GroupContext;
 import org.yoloddp.comm.HelperThread;
 import org.yoloddp.comm.MemoryDevice;
@@ -160,13 +160,12 @@ final class NcclSession {
 
     void progress(String phase, long step) {
         progress = new Progress(phase, step);
+        recorder.progress(phase, step);
         groups.values().forEach(group -> group.queue.mark());
     }
 
-    FlightRecord record(Fingerprint call) {
-        Progress now = progress;
-        return recorder.record(
-                call, now == null ? "" : "phase '" + now.phase() + "', step " + now.step());
+    FlightRecorder recorder() {
+        return recorder;
     }
 
     void post(Note note) {
@@ -256,13 +255,13 @@ final class NcclSession {
 
     private boolean look(NcclGroup group) {
         try {
+            if (group.failing.hasFailed() && group.id.equals(Ledger.WORLD)) {
+                dump();
+            }
             boolean busy = group.watch();
             long ended = group.queue.endedToTell();
             if (ended >= 0) {
                 post(new Note.Ended(group.id, ended));
-            }
-            if (group.failing.hasFailed() && group.id.equals(Ledger.WORLD)) {
-                dump();
             }
             return busy;
         } catch (RuntimeException e) {
@@ -272,11 +271,12 @@ final class NcclSession {
         }
     }
 
-    /** Tells once what this rank did last, when the world fails. */
+    /** Tells once what this rank did last, when the world fails; to the launcher as well. */
     private void dump() {
         if (!dumped) {
             dumped = true;
             LOG.warn("The last collectives of {}", recorder.dump());
+            recorder.save();
         }
     }
 

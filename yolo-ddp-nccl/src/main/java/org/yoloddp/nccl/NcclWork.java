@@ -8,6 +8,7 @@ import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Completion;
 import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.comm.Fingerprint;
+import org.yoloddp.comm.FlightRecord;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.PendingWork;
 import org.yoloddp.comm.StreamEvent;
@@ -70,7 +71,7 @@ final class NcclWork extends PendingWork implements PendingWork.Waiting {
         this.buffer = buffer;
         this.address = buffer == null ? 0 : buffer.address();
         this.ready = ready;
-        this.record = group.session.record(call);
+        this.record = group.session.recorder().record(call);
         this.kept = buffer == null || !group.session.keeps(StreamWait.MEMORY) ? null : keep(buffer);
     }
 
@@ -102,7 +103,7 @@ final class NcclWork extends PendingWork implements PendingWork.Waiting {
     synchronized void launched(StreamEvent event) {
         done = event;
         launched = true;
-        record.launched();
+        record.started();
         ready.close();
         group.waiters.wake();
     }

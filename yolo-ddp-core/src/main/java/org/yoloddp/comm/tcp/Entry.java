@@ -5,6 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.Completion;
 import org.yoloddp.comm.Fingerprint;
+import org.yoloddp.comm.FlightRecord;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.Slice;
 
@@ -23,6 +24,8 @@ final class Entry extends Completion {
 
     /** Those of them that share this host. */
     final int[] locals;
+
+    private final FlightRecord record;
 
     /** How this rank's memory takes part. */
     int kind;
@@ -62,13 +65,15 @@ final class Entry extends Completion {
             Fingerprint call,
             @Nullable HostBuffer buffer,
             int[] participants,
-            int[] locals) {
+            int[] locals,
+            FlightRecord record) {
         this.index = index;
         this.call = call;
         this.bytes = Codec.bytes(call);
         this.buffer = buffer;
         this.participants = participants;
         this.locals = locals;
+        this.record = record;
     }
 
     /** Tells whether ranks of other hosts take part. */
@@ -89,10 +94,17 @@ final class Entry extends Completion {
                         || call.count() * call.dtype().bytes() * participants.length <= bytes);
     }
 
+    /** Takes note that all have come and the work begins. */
+    void start() {
+        started = true;
+        record.started();
+    }
+
     void end(@Nullable CommunicationException failure) {
         if (buffer != null) {
             buffer.release();
         }
+        record.ended(failure != null);
         complete(failure);
     }
 }

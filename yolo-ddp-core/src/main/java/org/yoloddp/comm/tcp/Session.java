@@ -17,6 +17,7 @@ import org.slf4j.LoggerFactory;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.CommunicatorClosedException;
 import org.yoloddp.comm.Fingerprint;
+import org.yoloddp.comm.FlightRecorder;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.comm.RemoteCauseException;
@@ -39,6 +40,9 @@ final class Session {
     final long spinNanos;
 
     final long yieldNanos;
+
+    /** This rank's last calls, for the log of a failure. */
+    final FlightRecorder recorder;
 
     private final World world;
     private final SharedMemory shared;
@@ -80,6 +84,7 @@ final class Session {
         int[] here = world.sharing(rank);
         this.rank = rank;
         this.deadline = deadline;
+        this.recorder = new FlightRecorder(rank);
         this.world = world;
         this.shared = shared;
         this.links = links;
@@ -199,6 +204,7 @@ final class Session {
     }
 
     void progress(String phase, long step) {
+        recorder.progress(phase, step);
         area(rank).progress(phase, step);
         if (channel != null) {
             channel.progress(phase, step);

@@ -17,6 +17,7 @@ import org.yoloddp.comm.Call;
 import org.yoloddp.comm.CommunicationException;
 import org.yoloddp.comm.CommunicatorClosedException;
 import org.yoloddp.comm.Fingerprint;
+import org.yoloddp.comm.FlightRecord;
 import org.yoloddp.comm.HostBuffer;
 import org.yoloddp.comm.Operation;
 
@@ -158,7 +159,9 @@ final class SharedGroup {
         Fingerprint fingerprint = call.fingerprint(name, sequence);
         int[] here =
                 Arrays.stream(participants).filter(r -> session.isHere(worldRanks[r])).toArray();
-        return new Entry(submitted++, fingerprint, call.hostBuffer(), participants, here);
+        FlightRecord record = session.recorder.record(fingerprint);
+        return new Entry(
+                submitted++, fingerprint, call.hostBuffer(), participants, here, record);
     }
 
     /** Shows calls to the others as far as there is room. Called with the queue's lock held. */
@@ -343,6 +346,9 @@ final class SharedGroup {
                     failedSince = System.nanoTime();
                     failure = FailureCodec.failure(board.record());
                 }
+            }
+            if (parent == null) {
+                session.recorder.save();
             }
             return true;
         }

@@ -95,7 +95,7 @@ final class Worker {
         if (entry.isWide() && chain != null) {
             prepare(entry, chain);
         }
-        entry.started = true;
+        entry.start();
         return true;
     }
 
