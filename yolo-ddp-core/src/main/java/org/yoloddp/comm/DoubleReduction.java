@@ -17,7 +17,7 @@ final class DoubleReduction extends HostReduction {
 
     DoubleReduction(ReduceOp op, int ranks) {
         this.op = op;
-        this.scale = 1.0 / ranks;
+        this.scale = op.scale(ranks);
     }
 
     @Override
@@ -29,7 +29,7 @@ final class DoubleReduction extends HostReduction {
     @Override
     void first(int at, int n) {
         in[0].get(at, sum, 0, n);
-        if (op == ReduceOp.AVG) {
+        if (op.isScaled()) {
             scale(sum, scale, n);
         }
     }
@@ -37,9 +37,9 @@ final class DoubleReduction extends HostReduction {
     @Override
     void next(int rank, int at, int n) {
         in[rank].get(at, next, 0, n);
-        switch (op) {
+        switch (op.kind()) {
             case SUM -> add(sum, next, n);
-            case AVG -> addScaled(sum, next, scale, n);
+            case AVG, PREMULTIPLIED_SUM -> addScaled(sum, next, scale, n);
             case MIN -> min(sum, next, n);
             case MAX -> max(sum, next, n);
             case PRODUCT -> multiply(sum, next, n);

@@ -6,7 +6,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The one definition of a reduction on the host: contributions are combined in the order of ranks,
  * element by element, so the bits depend neither on how the elements are cut into pieces nor on who
- * works on them. AVG multiplies each contribution by 1/size in the element type first. F16 and BF16
+ * works on them. AVG and the premultiplied sum
+ * multiply each contribution by 1/size or the factor in the element type first. F16 and BF16
  * do all that in F32 and round once, to nearest even. MIN and MAX pass NaN on and take -0 for
  * smaller than +0; U8 is unsigned. Which of its many bit patterns a NaN has is not defined.
  *
@@ -49,10 +50,10 @@ public abstract class HostReduction {
      *
      * @param dtype the element type
      * @param op how to combine
-     * @return false for the average of integers
+     * @return false for the average and the premultiplied sum of integers
      */
     public static boolean supports(DType dtype, ReduceOp op) {
-        return op != ReduceOp.AVG || dtype.isFloating();
+        return !op.isScaled() || dtype.isFloating();
     }
 
     /**

@@ -32,12 +32,13 @@ final class IntReduction extends HostReduction {
     @Override
     void next(int rank, int at, int n) {
         in[rank].get(at, next, 0, n);
-        switch (op) {
+        switch (op.kind()) {
             case SUM -> add(sum, next, n);
             case MIN -> min(sum, next, n);
             case MAX -> max(sum, next, n);
             case PRODUCT -> multiply(sum, next, n);
-            case AVG -> throw new IllegalStateException("AVG of integers");
+            case AVG, PREMULTIPLIED_SUM ->
+                    throw new IllegalStateException(op + " of integers");
         }
     }
 

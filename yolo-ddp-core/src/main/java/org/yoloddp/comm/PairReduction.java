@@ -33,7 +33,7 @@ abstract class PairReduction extends HostReduction {
 
     PairReduction(ReduceOp op, int ranks) {
         this.op = op;
-        this.scale = 1f / ranks;
+        this.scale = (float) op.scale(ranks);
         ByteBuffer memory = ByteBuffer.allocate(4 * CHUNK).order(ByteOrder.nativeOrder());
         this.asInts = memory.asIntBuffer();
         this.asFloats = memory.asFloatBuffer();
@@ -77,7 +77,7 @@ abstract class PairReduction extends HostReduction {
     @Override
     final void first(int at, int n) {
         load(0, at, sum, n);
-        if (op == ReduceOp.AVG) {
+        if (op.isScaled()) {
             FloatReduction.scale(sum, scale, n);
         }
     }
@@ -85,9 +85,9 @@ abstract class PairReduction extends HostReduction {
     @Override
     final void next(int rank, int at, int n) {
         load(rank, at, next, n);
-        switch (op) {
+        switch (op.kind()) {
             case SUM -> FloatReduction.add(sum, next, n);
-            case AVG -> FloatReduction.addScaled(sum, next, scale, n);
+            case AVG, PREMULTIPLIED_SUM -> FloatReduction.addScaled(sum, next, scale, n);
             case MIN -> FloatReduction.min(sum, next, n);
             case MAX -> FloatReduction.max(sum, next, n);
             case PRODUCT -> FloatReduction.multiply(sum, next, n);

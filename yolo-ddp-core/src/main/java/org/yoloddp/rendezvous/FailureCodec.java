@@ -111,7 +111,8 @@ final class FailureCodec {
         DType dtype = call.dtype();
         ReduceOp op = call.op();
         out.int8(dtype == null ? -1 : dtype.ordinal()).int64(call.count());
-        out.int8(op == null ? -1 : op.ordinal()).int32(call.peer());
+        out.int8(op == null ? -1 : op.kind().ordinal());
+        out.int64(Double.doubleToLongBits(op == null ? 1 : op.scale(1))).int32(call.peer());
         out.int32(call.counts().size());
         call.counts().forEach(out::int64);
         out.text(call.tag());
@@ -124,6 +125,7 @@ final class FailureCodec {
         int dtype = in.int8();
         long count = in.int64();
         int op = in.int8();
+        double factor = Double.longBitsToDouble(in.int64());
         int peer = in.int32();
         int shares = in.int32();
         List<Long> counts = new ArrayList<>();
@@ -136,7 +138,7 @@ final class FailureCodec {
                 operation,
                 dtype < 0 ? null : constant(DType.values(), dtype),
                 count,
-                op < 0 ? null : constant(ReduceOp.values(), op),
+                op < 0 ? null : ReduceOp.of(constant(ReduceOp.Kind.values(), op), factor),
                 peer,
                 counts,
                 in.text());

@@ -92,10 +92,7 @@ abstract class CommunicatorContract {
                 }
                 byte[][] contributions = new byte[size][];
                 Arrays.setAll(contributions, r -> NaiveReduction.contribution(dtype, count, r));
-                for (ReduceOp op : ReduceOp.values()) {
-                    if (op == ReduceOp.AVG && !dtype.isFloating()) {
-                        continue;
-                    }
+                for (ReduceOp op : NaiveReduction.operations(dtype)) {
                     byte[] expected = NaiveReduction.reduce(dtype, op, contributions);
                     for (byte[] result :
                             RankGroup.results(world, c -> reduced(c, dtype, op, contributions))) {

@@ -3,6 +3,8 @@ package org.yoloddp.comm;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.SplittableRandom;
+import java.util.List;
+import java.util.stream.Stream;
 
 /** The definition of a reduction, written down once more as plainly as possible. */
 final class NaiveReduction {
@@ -38,6 +40,14 @@ final class NaiveReduction {
         return elements;
     }
 
+    /** All that are defined for a type; the factor is exact in every type. */
+    static List<ReduceOp> operations(DType dtype) {
+        return Stream.concat(
+                        Stream.of(ReduceOp.values()), Stream.of(ReduceOp.premultipliedSum(0.375)))
+                .filter(op -> dtype.isFloating() || !op.isScaled())
+                .toList();
+    }
+
     static byte[] reduce(DType dtype, ReduceOp op, byte[][] contributions) {
         int ranks = contributions.length;
         byte[] elements = contributions[0].clone();
@@ -45,7 +55,7 @@ final class NaiveReduction {
         for (int at = 0; at < result.capacity(); at += dtype.bytes()) {
             switch (dtype) {
                 case F64 -> {
-                    double scale = op == ReduceOp.AVG ? 1.0 / ranks : 1;
+                    double scale = op.scale(ranks);
                     double sum = buffer(contributions[0]).getDouble(at) * scale;
                     for (int r = 1; r < ranks; r++) {
                         sum = combine(op, sum, buffer(contributions[r]).getDouble(at) * scale);
@@ -53,7 +63,7 @@ final class NaiveReduction {
                     result.putDouble(at, sum);
                 }
                 case F32, F16, BF16 -> {
-                    float scale = op == ReduceOp.AVG ? 1f / ranks : 1;
+                    float scale = (float) op.scale(ranks);
                     float sum = load(dtype, contributions[0], at) * scale;
                     for (int r = 1; r < ranks; r++) {
                         float next = load(dtype, contributions[r], at) * scale;
@@ -175,8 +185,8 @@ final class NaiveReduction {
     }
 
     private static double combine(ReduceOp op, double a, double b) {
-        return switch (op) {
-            case SUM, AVG -> a + b;
+        return switch (op.kind()) {
+            case SUM, AVG, PREMULTIPLIED_SUM -> a + b;
             case MIN -> Math.min(a, b);
             case MAX -> Math.max(a, b);
             case PRODUCT -> a * b;
@@ -184,9 +194,10 @@ final class NaiveReduction {
     }
 
     private static long combine(ReduceOp op, long a, long b) {
-        return switch (op) {
+        return switch (op.kind()) {
             case SUM -> a + b;
-            case AVG -> throw new IllegalArgumentException("AVG of integers");
+            case AVG, PREMULTIPLIED_SUM ->
+                    throw new IllegalArgumentException(op + " of integers");
             case MIN -> Math.min(a, b);
             case MAX -> Math.max(a, b);
             case PRODUCT -> a * b;

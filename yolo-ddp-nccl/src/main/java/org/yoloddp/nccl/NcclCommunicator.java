@@ -47,7 +47,10 @@ final class NcclCommunicator extends CheckedCommunicator {
 
     @Override
     protected boolean supports(DType dtype, ReduceOp op) {
-        return op != ReduceOp.AVG || dtype.isFloating();
+        boolean promised =
+                op.kind() != ReduceOp.Kind.PREMULTIPLIED_SUM
+                        || session.has(NcclFunction.RED_OP_CREATE_PRE_MUL_SUM);
+        return promised && (dtype.isFloating() || !op.isScaled());
     }
 
     @Override

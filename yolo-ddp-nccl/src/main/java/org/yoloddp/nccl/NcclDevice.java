@@ -1,7 +1,9 @@
 package org.yoloddp.nccl;
 
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -21,7 +23,12 @@ final class NcclDevice {
     private static final Duration PASSING = Duration.ofSeconds(5);
     private static final long NAP_NANOS = 20_000;
 
+    private static final int MOST_FACTORS = 32;
+
+    private record Factor(double factor, DType dtype) {}
+
     private final NcclGroup group;
+    private final Map<Factor, NcclOp> factors = new LinkedHashMap<>();
     private @Nullable NcclStream stream;
     private @Nullable NcclComm comm;
     private @Nullable CommBuffer scratch;
@@ -60,6 +67,22 @@ final class NcclDevice {
             throw new IllegalStateException("no communicator yet");
         }
         return comm;
+    }
+
+    /** NCCL's operation with a factor; those used last are kept, as a training has few factors. */
+    synchronized NcclOp premultipliedSum(NcclCall call, double factor, DType dtype) {
+        Factor wanted = new Factor(factor, dtype);
+        NcclOp known = factors.get(wanted);
+        if (known == null) {
+            Nccl nccl = group.session.nccl();
+            if (factors.size() == MOST_FACTORS) {
+                Factor oldest = factors.keySet().iterator().next();
+                nccl.redOpDestroy(call, factors.remove(oldest), comm());
+            }
+            known = nccl.redOpCreatePreMulSum(call, factor, dtype, comm());
+            factors.put(wanted, known);
+        }
+        return known;
     }
 
     synchronized CommBuffer scratch() {

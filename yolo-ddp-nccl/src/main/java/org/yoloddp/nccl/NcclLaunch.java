@@ -7,6 +7,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CommBuffer;
+import org.yoloddp.comm.DType;
 import org.yoloddp.comm.ReduceOp;
 import org.yoloddp.comm.StreamEvent;
 
@@ -190,13 +191,17 @@ final class NcclLaunch {
     }
 
     private static NcclOp op(NcclWork work) {
-        ReduceOp op = work.call.op();
-        return switch (op == null ? ReduceOp.SUM : op) {
+        ReduceOp op = work.call.op() == null ? ReduceOp.SUM : work.call.op();
+        DType dtype = work.buffer == null ? DType.I32 : work.buffer.dtype();
+        return switch (op.kind()) {
             case SUM -> NcclOp.SUM;
             case AVG -> NcclOp.AVG;
             case MIN -> NcclOp.MIN;
             case MAX -> NcclOp.MAX;
             case PRODUCT -> NcclOp.PROD;
+            case PREMULTIPLIED_SUM ->
+                    work.group.device.premultipliedSum(
+                            work.group.call(work.call), op.scale(1), dtype);
         };
     }
 }

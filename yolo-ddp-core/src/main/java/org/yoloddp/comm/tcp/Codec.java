@@ -64,7 +64,8 @@ final class Codec {
         out.writeLong(call.sequence());
         out.writeByte(call.operation().ordinal());
         out.writeByte(dtype == null ? -1 : dtype.ordinal());
-        out.writeByte(op == null ? -1 : op.ordinal());
+        out.writeByte(op == null ? -1 : op.kind().ordinal());
+        out.writeDouble(op == null ? 1 : op.scale(1));
         out.writeInt(call.peer());
         out.writeLong(call.count());
         List<Long> counts = call.counts();
@@ -88,6 +89,7 @@ final class Codec {
         Operation operation = Operation.values()[in.readByte()];
         int dtype = in.readByte();
         int op = in.readByte();
+        double factor = in.readDouble();
         int peer = in.readInt();
         long count = in.readLong();
         int n = in.readShort();
@@ -103,7 +105,7 @@ final class Codec {
                 operation,
                 dtype < 0 ? null : DType.values()[dtype],
                 count,
-                op < 0 ? null : ReduceOp.values()[op],
+                op < 0 ? null : ReduceOp.of(ReduceOp.Kind.values()[op], factor),
                 peer,
                 counts,
                 tag);
