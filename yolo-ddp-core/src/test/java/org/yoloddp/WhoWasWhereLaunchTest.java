@@ -31,8 +31,7 @@ class WhoWasWhereLaunchTest {
     void aRankThatWaitedForABatchIsBehind() throws Exception {
         FaultLaunch launch = launch();
         Path logs = folder.resolve("logs");
-        launch.run(
-                launch.builder(2, launch.command(Fault.LOADER_HANGS, 1)).optLogFolder(logs));
+        launch.run(launch.builder(2, launch.command(Fault.LOADER_HANGS, 1)).optLogFolder(logs));
         assertThat(whoWasWhere(logs))
                 .as(launch.text())
                 .startsWith("who was where when the job failed:\n")

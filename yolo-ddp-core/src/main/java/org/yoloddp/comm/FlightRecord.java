@@ -43,7 +43,10 @@ public final class FlightRecord {
     synchronized String state(long now) {
         long until = failed ? failedAt : now;
         return String.format(
-                Locale.ROOT, "%s %d ms before", state, TimeUnit.NANOSECONDS.toMillis(until - since));
+                Locale.ROOT,
+                "%s %d ms before",
+                state,
+                TimeUnit.NANOSECONDS.toMillis(until - since));
     }
 
     Fingerprint call() {

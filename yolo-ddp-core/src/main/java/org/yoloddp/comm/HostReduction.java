@@ -6,10 +6,10 @@ import org.jspecify.annotations.Nullable;
 /**
  * The one definition of a reduction on the host: contributions are combined in the order of ranks,
  * element by element, so the bits depend neither on how the elements are cut into pieces nor on who
- * works on them. AVG and the premultiplied sum
- * multiply each contribution by 1/size or the factor in the element type first. F16 and BF16
- * do all that in F32 and round once, to nearest even. MIN and MAX pass NaN on and take -0 for
- * smaller than +0; U8 is unsigned. Which of its many bit patterns a NaN has is not defined.
+ * works on them. AVG and the premultiplied sum multiply each contribution by 1/size or the factor
+ * in the element type first. F16 and BF16 do all that in F32 and round once, to nearest even. MIN
+ * and MAX pass NaN on and take -0 for smaller than +0; U8 is unsigned. Which of its many bit
+ * patterns a NaN has is not defined.
  *
  * <p>Elements pass through arrays of 256, small enough for the first-level cache: the JIT of Java
  * 17 vectorises loops over arrays but not over direct buffers, and the bulk copies run at the speed

@@ -37,8 +37,7 @@ final class IntReduction extends HostReduction {
             case MIN -> min(sum, next, n);
             case MAX -> max(sum, next, n);
             case PRODUCT -> multiply(sum, next, n);
-            case AVG, PREMULTIPLIED_SUM ->
-                    throw new IllegalStateException(op + " of integers");
+            case AVG, PREMULTIPLIED_SUM -> throw new IllegalStateException(op + " of integers");
         }
     }
 

@@ -3,6 +3,7 @@ package org.yoloddp.comm;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A piece of a collective on the host: some elements of every rank's buffer. Slices are disjoint,
@@ -51,7 +52,7 @@ public record Slice(int owner, long from, int count) {
     public static List<Slice> plan(Fingerprint call, int[] participants) {
         DType dtype = call.dtype();
         List<Slice> slices = new ArrayList<>();
-        if (dtype == null || participants.length == 1) {
+        if (dtype == null || participants.length == 1 && !changesOne(call.op())) {
             return slices;
         }
         switch (call.operation()) {
@@ -68,6 +69,11 @@ public record Slice(int owner, long from, int count) {
             default -> cut(slices, -1, 0, call.count(), dtype);
         }
         return slices;
+    }
+
+    /** Tells whether a single contribution is not its own result. */
+    private static boolean changesOne(@Nullable ReduceOp op) {
+        return op != null && op.scale(1) != 1;
     }
 
     private static void cut(List<Slice> slices, int owner, long from, long count, DType dtype) {

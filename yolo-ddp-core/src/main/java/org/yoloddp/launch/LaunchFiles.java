@@ -88,8 +88,7 @@ final class LaunchFiles implements AutoCloseable {
         if (logs == null) {
             return;
         }
-        Path file =
-                generation(logs, job).resolve("who-was-where-node-" + groupRank + ".txt");
+        Path file = generation(logs, job).resolve("who-was-where-node-" + groupRank + ".txt");
         try {
             Files.createDirectories(file.getParent());
             Files.writeString(file, text + "\n", StandardCharsets.UTF_8);

@@ -82,11 +82,7 @@ final class WhoWasWhere {
 
     /** The number of the last collective that a rank has asked for; messages count by pair. */
     private static long sequence(List<Line> lines) {
-        return lines.stream()
-                .filter(Line::isCollective)
-                .mapToLong(Line::sequence)
-                .max()
-                .orElse(-1);
+        return lines.stream().filter(Line::isCollective).mapToLong(Line::sequence).max().orElse(-1);
     }
 
     private static List<Line> lines(Path file) {

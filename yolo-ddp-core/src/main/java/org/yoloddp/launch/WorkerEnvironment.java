@@ -4,8 +4,8 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import org.yoloddp.natives.AllocatorSettings;
 import org.yoloddp.comm.FlightRecorder;
+import org.yoloddp.natives.AllocatorSettings;
 import org.yoloddp.rendezvous.JobToken;
 import org.yoloddp.rendezvous.TlsOptions;
 

@@ -45,8 +45,9 @@ class FlightRecorderTest {
         assertThat(withoutTimes(recorder.dump()))
                 .hasLineCount(9)
                 .startsWith("rank 3:\n  world #92 allReduce(AVG, F32 x 8, tag 'a\tb')")
-                .endsWith(" #99 allReduce(AVG, F32 x 8, tag 'a\tb') in phase 'train', step 7:"
-                        + " under way T");
+                .endsWith(
+                        " #99 allReduce(AVG, F32 x 8, tag 'a\tb') in phase 'train', step 7:"
+                                + " under way T");
     }
 
     @Test

@@ -2,8 +2,8 @@ package org.yoloddp.comm;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.SplittableRandom;
 import java.util.List;
+import java.util.SplittableRandom;
 import java.util.stream.Stream;
 
 /** The definition of a reduction, written down once more as plainly as possible. */
@@ -196,8 +196,7 @@ final class NaiveReduction {
     private static long combine(ReduceOp op, long a, long b) {
         return switch (op.kind()) {
             case SUM -> a + b;
-            case AVG, PREMULTIPLIED_SUM ->
-                    throw new IllegalArgumentException(op + " of integers");
+            case AVG, PREMULTIPLIED_SUM -> throw new IllegalArgumentException(op + " of integers");
             case MIN -> Math.min(a, b);
             case MAX -> Math.max(a, b);
             case PRODUCT -> a * b;

@@ -7,12 +7,14 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.CompletionService;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
+import java.util.concurrent.ExecutorCompletionService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import org.yoloddp.comm.CommBuffer;
 import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.DType;
@@ -74,18 +76,23 @@ final class LateStreams {
         System.out.flush();
     }
 
+    /** Whichever rank fails first says why; the other one may wait for it for long. */
     private List<Long> run(NcclProvider provider) throws Exception {
         InMemoryStore store = new InMemoryStore();
-        ExecutorService threads = Executors.newFixedThreadPool(2);
-        List<Future<Long>> ranks = new ArrayList<>();
+        CompletionService<Long> ranks =
+                new ExecutorCompletionService<>(Executors.newFixedThreadPool(2));
         for (int rank = 0; rank < 2; rank++) {
             MemoryDevice device = new MemoryDevice(NcclStream.CUDA, rank);
             GroupContext context = new GroupContext(rank, 2, rank, "here", device, store, LONG);
-            ranks.add(threads.submit(() -> wrong(provider, context)));
+            ranks.submit(() -> wrong(provider, context));
         }
         List<Long> wrong = new ArrayList<>();
-        for (Future<Long> rank : ranks) {
-            wrong.add(rank.get(60, TimeUnit.SECONDS));
+        for (int rank = 0; rank < 2; rank++) {
+            Future<Long> done = ranks.poll(45, TimeUnit.SECONDS);
+            if (done == null) {
+                throw new ExecutionException(new IllegalStateException("a rank does not end"));
+            }
+            wrong.add(done.get());
         }
         return wrong;
     }
@@ -106,7 +113,11 @@ final class LateStreams {
             if (tried == StreamWait.HOST) {
                 // The host reads as soon as it is told that the collective is done.
                 work.await(LONG);
-                return wrong(HostBuffer.wrap(buffer.address(), DType.U8, COUNT, buffer).bytes());
+                HostBuffer view = HostBuffer.wrap(buffer.address(), DType.U8, COUNT, buffer);
+                long wrong = wrong(view.bytes());
+                await(() -> wrong(view.bytes()) == 0);
+                together.await(20, TimeUnit.SECONDS);
+                return wrong;
             }
             if (tried == StreamWait.MEMORY) {
                 // The rank gives up its memory while the collective is still to come.
@@ -137,13 +148,17 @@ final class LateStreams {
 
     private static void await(NcclStream stream) {
         try (StreamEvent event = stream.record()) {
-            long end = System.nanoTime() + LONG.toNanos();
-            while (!event.hasPassed()) {
-                if (System.nanoTime() > end) {
-                    throw new IllegalStateException("the stream does not end");
-                }
-                Thread.onSpinWait();
+            await(event::hasPassed);
+        }
+    }
+
+    private static void await(BooleanSupplier done) {
+        long end = System.nanoTime() + LONG.toNanos();
+        while (!done.getAsBoolean()) {
+            if (System.nanoTime() > end) {
+                throw new IllegalStateException("the device does not end");
             }
+            Thread.onSpinWait();
         }
     }
 }

@@ -160,8 +160,7 @@ final class SharedGroup {
         int[] here =
                 Arrays.stream(participants).filter(r -> session.isHere(worldRanks[r])).toArray();
         FlightRecord record = session.recorder.record(fingerprint);
-        return new Entry(
-                submitted++, fingerprint, call.hostBuffer(), participants, here, record);
+        return new Entry(submitted++, fingerprint, call.hostBuffer(), participants, here, record);
     }
 
     /** Shows calls to the others as far as there is room. Called with the queue's lock held. */
