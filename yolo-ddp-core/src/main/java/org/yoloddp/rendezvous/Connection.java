@@ -123,6 +123,9 @@ final class Connection implements EventLoop.Handler {
                 advance();
             } catch (IOException e) {
                 close(e);
+            } catch (RuntimeException | Error e) {
+                LOG.error("a connection of {} failed", peerText(), e);
+                close(new IOException(e));
             }
         }
     }

@@ -7,6 +7,7 @@ import java.security.cert.X509Certificate;
 import java.time.Clock;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import javax.net.ssl.KeyManager;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
@@ -23,6 +24,7 @@ import org.yoloddp.error.ConfigurationException;
 final class TlsContext {
 
     private static final Logger LOG = LoggerFactory.getLogger(TlsContext.class);
+    private static final AtomicBoolean WARNED = new AtomicBoolean();
     private static final String[] PROTOCOLS = {"TLSv1.3"};
     private static final char[] NO_PASSWORD = {};
 
@@ -62,7 +64,7 @@ final class TlsContext {
     static TlsContext of(TlsOptions options, Clock clock) {
         List<X509Certificate> trusted = options.readTrusted();
         TlsIdentity identity = options.readIdentity(clock).orElse(null);
-        if (identity != null && identity.exposed()) {
+        if (identity != null && identity.exposed() && WARNED.compareAndSet(false, true)) {
             LOG.warn("other users of this host can read the private key for TLS: chmod 600 it");
         }
         try {

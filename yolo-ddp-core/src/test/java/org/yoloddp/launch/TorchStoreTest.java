@@ -10,6 +10,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.HexFormat;
@@ -21,7 +22,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.yoloddp.rendezvous.HandshakeException;
 import org.yoloddp.rendezvous.TcpStore;
+import org.yoloddp.testing.TestCertificates;
 
 /** Against a double of torchrun's store that follows the bytes seen on the wire. */
 @Timeout(60)
@@ -79,6 +83,35 @@ class TorchStoreTest {
                     TcpStore.connect(other.address(), other.token(), other.options(), LONG)) {
                 assertThat(store.add("there", 1, LONG)).isEqualTo(1);
             }
+        }
+    }
+
+    /** Each rank has the variables of TLS by itself; one that has not is told at once. */
+    @Test
+    void ranksSpeakTlsIfTheirEnvironmentSaysSo(@TempDir Path folder) throws Exception {
+        serve(this::tcpStore);
+        TestCertificates own = TestCertificates.authority("job");
+        Map<String, String> zero = environment(0, 0);
+        zero.put("YOLODDP_TLS_TRUST", own.writeCertificate(folder).toString());
+        zero.put("YOLODDP_TLS_CERTIFICATE", own.writeCertificate(folder).toString());
+        zero.put("YOLODDP_TLS_KEY", own.writeKey(folder).toString());
+        Map<String, String> one = environment(1, 0);
+        one.put("YOLODDP_TLS_TRUST", own.writeCertificate(folder).toString());
+        try (TorchrunAgreement first = TorchrunAgreement.reach(zero, LONG);
+                TorchrunAgreement other = TorchrunAgreement.reach(one, LONG);
+                TcpStore store =
+                        TcpStore.connect(other.address(), other.token(), other.options(), LONG)) {
+            assertThat(other.options().tls().isOn()).isTrue();
+            assertThat(store.add("there", 1, LONG)).isEqualTo(1);
+            String at = "127.0.0.1:" + first.address().getPort();
+            assertThatThrownBy(() -> TorchrunAgreement.reach(environment(1, 0), LONG))
+                    .isInstanceOf(HandshakeException.class)
+                    .hasMessage(
+                            "The handshake for 'store' with "
+                                    + at
+                                    + " failed: the server speaks TLS, the client does not. Set"
+                                    + " YOLODDP_TLS_TRUST for all processes of the job, or for"
+                                    + " none.");
         }
     }
 
