@@ -20,6 +20,7 @@ import picocli.CommandLine.Spec;
             BenchNcclCommand.class,
             BenchFaultsCommand.class,
             BenchServeCommand.class,
+            BenchGpuPartCommand.class,
             BenchAllReduceRankCommand.class,
             BenchScalingRankCommand.class,
             BenchFaultsRankCommand.class

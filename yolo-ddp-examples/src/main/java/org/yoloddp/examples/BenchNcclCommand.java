@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -34,6 +35,8 @@ import picocli.CommandLine.Spec;
                     + " Python with torch 2.7.1 for CUDA."
         })
 final class BenchNcclCommand implements Callable<Integer> {
+
+    private static final Duration LIMIT = Duration.ofHours(2);
 
     private final Console console;
 
@@ -147,7 +150,9 @@ final class BenchNcclCommand implements Callable<Integer> {
                 arguments.add("--python=" + options.python);
                 arguments.add("--rival-backend=" + backend);
             }
-            LaunchReport ended = GpuRanks.launch(console, arguments, ranks, gpus, folder);
+            LaunchReport ended =
+                    GpuRanks.launch(
+                            console, arguments, ranks, gpus.devices().size(), folder, LIMIT);
             ended.orThrow();
             if (ended.outcome() == LaunchReport.Outcome.INTERRUPTED) {
                 return ExitCode.INTERRUPTED;

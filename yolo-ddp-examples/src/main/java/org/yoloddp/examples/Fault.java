@@ -88,6 +88,14 @@ enum Fault {
         }
     }
 
+    /** Befalls this process, where it is not about connections. */
+    void strike() {
+        if (isOfConnections()) {
+            throw new IllegalStateException(this + " befalls connections");
+        }
+        strike(null);
+    }
+
     private static void signalItself(String name) {
         String pid = Long.toString(ProcessHandle.current().pid());
         try {

@@ -1,10 +1,13 @@
 package org.yoloddp.examples;
 
-import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import org.yoloddp.comm.InMemoryStore;
 import org.yoloddp.launch.ClusterEnvironments;
@@ -66,13 +69,19 @@ final class GpuRanks {
      * Starts this program's command once per rank, as processes that share the GPUs if there are
      * more ranks than these.
      *
+     * @param gpus how many there are
      * @param logs the folder for what the ranks print
+     * @param limit after which they are stopped
      * @return how it ended
      */
     static LaunchReport launch(
-            Console console, List<String> arguments, int ranks, NcclReport gpus, Path logs)
-            throws IOException {
-        boolean shared = ranks > gpus.devices().size();
+            Console console,
+            List<String> arguments,
+            int ranks,
+            int gpus,
+            Path logs,
+            Duration limit) {
+        boolean shared = ranks > gpus;
         List<String> own = OwnCommand.with(arguments);
         LauncherBuilder builder =
                 Launcher.builder()
@@ -86,8 +95,12 @@ final class GpuRanks {
             SharedGpu.environment().forEach(builder::addEnvironment);
         }
         Launcher launcher = builder.build();
+        ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
         try (Signals signals = new Signals((signal, count) -> stop(launcher, signal, count))) {
+            clock.schedule(launcher::kill, limit.toSeconds(), TimeUnit.SECONDS);
             return launcher.run();
+        } finally {
+            clock.shutdownNow();
         }
     }
 

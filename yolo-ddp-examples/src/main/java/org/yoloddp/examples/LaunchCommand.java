@@ -44,8 +44,10 @@ final class LaunchCommand implements Callable<Integer> {
     @Option(
             names = {"--nproc-per-node", "--nproc_per_node"},
             defaultValue = "1",
-            description = "Ranks on this node, each a process.")
-    private int processes;
+            description =
+                    "Ranks on this node, each a process: a number, gpu for one per GPU, cpu for one"
+                            + " per core, auto for one per GPU or, without any, per core.")
+    private String processes = "";
 
     @Option(
             names = "--nnodes",
@@ -174,7 +176,7 @@ final class LaunchCommand implements Callable<Integer> {
                 Launcher.builder()
                         .setCommand(own ? OwnCommand.with(command) : command)
                         .optWatchesInput(own)
-                        .optProcesses(processes)
+                        .optProcesses(ProcessCount.ofThisMachine().parse(processes))
                         .optNodes(NodeRange.parse(nodes))
                         .optNodeRank(nodeRank)
                         .optMasterAddress(masterAddress)

@@ -20,7 +20,7 @@ import org.junit.jupiter.api.Assumptions;
 final class GpuDouble {
 
     private static final Path SOURCES = Path.of("..", "yolo-ddp-nccl", "src", "test", "c");
-    private static final int LIMIT_SECONDS = 120;
+    private static final int LIMIT_SECONDS = 300;
 
     /**
      * How a run ended.
