@@ -1,6 +1,7 @@
 package org.yoloddp.natives;
 
 import java.io.File;
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.lang.reflect.Field;
 import java.nio.file.Files;
@@ -55,8 +56,9 @@ final class JavaCpp {
     /**
      * Loads bindings whose dependencies are open already. The Loader looks for each of these again,
      * at places where another one may be (a CUDA toolkit's): so it is shown links to the open ones,
-     * in a folder that it searches first. It copies the links beside its own library, from where
-     * the system's linker takes what is open under another name.
+     * in a folder that it searches instead. The system's linker takes what is open under the name
+     * that the binding is linked against; what is open under another name (NCCL within a libtorch)
+     * it finds by links beside the binding's own library, and sees that the file is open.
      */
     static void loadOver(
             String cache, Map<String, DynamicLibrary> libraries, Class<?>... bindings) {
@@ -70,11 +72,34 @@ final class JavaCpp {
             Properties platform = Loader.loadProperties(Loader.getPlatform(), null);
             platform.setProperty("platform.linkpath", links.toString());
             for (Class<?> binding : bindings) {
+                Path beside = folderOf(binding);
+                for (Map.Entry<String, DynamicLibrary> library : libraries.entrySet()) {
+                    link(beside.resolve(library.getKey()), library.getValue().file());
+                }
                 Loader.load(binding, platform, false);
             }
+        } catch (IOException e) {
+            throw Failures.explain(cache, e);
         } catch (UnsatisfiedLinkError | NoClassDefFoundError | ExceptionInInitializerError e) {
             throw Failures.explain(cache, e);
         }
+    }
+
+    /** Where the Loader keeps a binding's own library; unpacks it there. */
+    private static Path folderOf(Class<?> binding) throws IOException {
+        String packageName = binding.getPackageName();
+        String name =
+                "/"
+                        + packageName.substring(0, packageName.lastIndexOf('.')).replace('.', '/')
+                        + "/"
+                        + Loader.getPlatform()
+                        + "/"
+                        + System.mapLibraryName("jni" + binding.getSimpleName());
+        File library = Loader.cacheResource(binding, name);
+        if (library == null) {
+            throw new FileNotFoundException(name + " is not on the class path");
+        }
+        return library.toPath().getParent();
     }
 
     /** Other processes may do the same at the same time. */

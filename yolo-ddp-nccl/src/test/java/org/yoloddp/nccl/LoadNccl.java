@@ -1,6 +1,7 @@
 package org.yoloddp.nccl;
 
 import java.nio.charset.StandardCharsets;
+import org.yoloddp.natives.DynamicLibrary;
 
 /** Loads NCCL as the system properties say, and prints what comes of it. */
 final class LoadNccl {
@@ -8,6 +9,10 @@ final class LoadNccl {
     private LoadNccl() {}
 
     public static void main(String[] args) {
+        // What a libtorch for CUDA has loaded before.
+        for (String file : args) {
+            DynamicLibrary.open(file);
+        }
         try {
             NcclLibrary library = NcclLibrary.load(NcclOptions.defaults());
             print("file=" + library.file());

@@ -85,6 +85,11 @@ final class NativeStubs {
 
     /** An NCCL that knows its version, and lacks some functions. */
     Path nccl(int version, NcclFunction... without) throws Exception {
+        return nccl("libnccl.so.2", version, without);
+    }
+
+    /** The same under another name, as DJL's libtorch for CUDA has NCCL within. */
+    Path nccl(String soname, int version, NcclFunction... without) throws Exception {
         StringBuilder source = new StringBuilder("/* stub of a test, not NCCL */\n");
         for (NcclFunction function : NcclFunction.values()) {
             if (function.since() > version || List.of(without).contains(function)) {
@@ -100,7 +105,12 @@ final class NativeStubs {
                         default -> "int " + function.symbol() + "(void) { return 3; }\n";
                     });
         }
-        return compile("libnccl.so.2", source.toString(), false);
+        return compile(soname, source.toString(), false);
+    }
+
+    /** A libtorch for CUDA without NCCL, as pip's is. */
+    Path torch() throws Exception {
+        return compile("libtorch_cuda.so", "int yoloddp_stub_of_torch;\n", false);
     }
 
     private static String asks(String function, int value, int code) {
@@ -125,8 +135,10 @@ final class NativeStubs {
         return library;
     }
 
+    /** DJL renames the file, and the name within, but not the version of the functions. */
     private Path versions(String soname) throws IOException {
-        return Files.writeString(folder.resolve(soname + ".map"), soname + " { global: *; };\n");
+        String version = soname.replaceFirst("-[0-9a-f]+", "");
+        return Files.writeString(folder.resolve(soname + ".map"), version + " { global: *; };\n");
     }
 
     /** CUDA's runtime has its name as the version of its functions, and is linked against so. */

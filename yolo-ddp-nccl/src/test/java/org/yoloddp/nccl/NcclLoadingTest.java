@@ -107,6 +107,66 @@ class NcclLoadingTest {
                                 + README);
     }
 
+    /** DJL's libtorch for CUDA has NCCL within, and a runtime with a number in its name. */
+    @Test
+    void anNcclWithinLibtorch() throws Exception {
+        Path torch = stubs.nccl("libtorch_cuda.so", 22105);
+        Result result = loaded(torch);
+        assertThat(result.values("refused")).isEmpty();
+        assertThat(result.values("file")).containsExactly(torch.toString());
+        assertThat(result.values("version")).containsExactly("22105");
+        assertThat(String.join("", result.values("report")))
+                .contains("runtime=" + folder.resolve("libcudart-5d7c4f1a.so.12"));
+        // The binding calls it: the words are the stub's.
+        assertThat(String.join("", result.values("failed"))).contains("the stub's last words");
+    }
+
+    /** One that lacks a function is refused by name, as a libnccl is. */
+    @Test
+    void anIncompleteNcclWithinLibtorch() throws Exception {
+        Path torch = stubs.nccl("libtorch_cuda.so", 22105, NcclFunction.COMM_ABORT);
+        assertThat(loaded(torch).values("refused"))
+                .containsExactly(
+                        "libnccl 2.21.5 from "
+                                + torch
+                                + " lacks ncclCommAbort, and calling it would end the JVM. Give a"
+                                + " complete one by -Dyoloddp.nccl.library=/file."
+                                + README);
+    }
+
+    @Test
+    void aLibtorchWithoutNccl() throws Exception {
+        Path torch = stubs.torch();
+        Result result = loaded(torch);
+        Assumptions.assumeTrue(result.values("file").isEmpty(), "the system has a libnccl");
+        assertThat(result.values("refused"))
+                .containsExactly(
+                        "NCCL, libnccl.so.2, is not here. Tried:|"
+                                + "  loaded by this process: libnccl: not loaded|"
+                                + "  loaded by this process: "
+                                + torch
+                                + ": it holds no NCCL|"
+                                + "  looked for by the system's linker: libnccl.so.2: cannot open"
+                                + " shared object file: No such file or directory|"
+                                + "Start with a CUDA libtorch, which brings it"
+                                + " (-Dyoloddp.libtorch=path:/folder), or give its file by"
+                                + " -Dyoloddp.nccl.library=/file."
+                                + README);
+    }
+
+    /** Loads with a libtorch, and its runtime, in the process. */
+    private Result loaded(Path torch) throws Exception {
+        Path driver = stubs.driver();
+        Path cudart = stubs.cudart("libcudart-5d7c4f1a.so.12", 12080, 0, 1);
+        Result result =
+                start(cudart.toString(), torch.toString())
+                        .jvm("-D" + NcclOptions.DRIVER + "=" + driver)
+                        .run();
+        assertThat(result.exitCode()).as(result.output()).isZero();
+        assertThat(result.values("end")).as(result.output()).containsExactly("reached");
+        return result;
+    }
+
     @Test
     void withoutLibnccl() throws Exception {
         Path driver = stubs.driver();
@@ -227,8 +287,8 @@ class NcclLoadingTest {
         return result.values("refused").get(0);
     }
 
-    private JavaProcess start() {
-        return JavaProcess.of(LoadNccl.class)
+    private JavaProcess start(String... loadedBefore) {
+        return JavaProcess.of(LoadNccl.class, loadedBefore)
                 .jvm("-Xmx128m", "-Dorg.bytedeco.javacpp.cachedir=" + cache);
     }
 
