@@ -98,6 +98,17 @@ final class GpuDouble {
 
     /** Runs the program in a JVM of its own, as its environment can't be changed otherwise. */
     Result run(String... arguments) throws Exception {
+        return run(folder, options, environment, LIMIT_SECONDS, arguments);
+    }
+
+    /** The same with nothing pretended. */
+    static Result run(
+            Path folder,
+            List<String> options,
+            Map<String, String> environment,
+            int limitSeconds,
+            String... arguments)
+            throws Exception {
         List<String> command =
                 new ArrayList<>(
                         List.of(
@@ -117,12 +128,12 @@ final class GpuDouble {
                         .redirectError(err.toFile());
         builder.environment().putAll(environment);
         Process process = builder.start();
-        boolean ended = process.waitFor(LIMIT_SECONDS, TimeUnit.SECONDS);
+        boolean ended = process.waitFor(limitSeconds, TimeUnit.SECONDS);
         if (!ended) {
             process.destroyForcibly();
         }
         String errors = Files.readString(err, StandardCharsets.UTF_8);
-        assertThat(ended).as("not over after %s s: %s", LIMIT_SECONDS, errors).isTrue();
+        assertThat(ended).as("not over after %s s: %s", limitSeconds, errors).isTrue();
         return new Result(
                 process.exitValue(), Files.readString(out, StandardCharsets.UTF_8), errors);
     }
