@@ -117,8 +117,27 @@ class NcclLaunchedFaultsTest extends LaunchedFaultsTest {
         assertThat(first.message())
                 .matches(
                         ".*, collective 59 of group 'world', was not done within 12000 ms: all"
-                                + " ranks came, but it did not end\\. Raise the deadline\\.");
+                                + " ranks came, but it did not end: .*, or raise the deadline\\.");
         assertSameFailure(launch, first);
+    }
+
+    @Test
+    @Tag("slow")
+    void connectingThatHangsEndsAtTheDeadline() throws Exception {
+        FaultLaunch launch =
+                launch(Map.of("FAULT", "init-hang@1"), "-Dyoloddp.test.collectiveSeconds=12");
+        LaunchReport report = launch.run(Fault.NONE, RANKS, 1);
+        assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
+        for (int rank = 0; rank < RANKS; rank++) {
+            // Whoever is not the first to say so is told by that one.
+            assertThat(launch.notice(rank).message())
+                    .matches(
+                            "(Rank \\d .*NcclRefusal: )?NCCL did not get through connect on rank"
+                                + " \\d within 12000 ms: a rank has not come, or cannot be"
+                                + " reached\\. Look at the other ranks, at NCCL_SOCKET_IFNAME and"
+                                + " at NCCL_DEBUG=INFO, or raise the deadline\\.( The other ranks"
+                                + " cannot go on; .*)?");
+        }
     }
 
     /** The abort hangs on one rank, which its launcher ends; the others do not wait for it. */

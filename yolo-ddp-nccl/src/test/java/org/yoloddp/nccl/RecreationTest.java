@@ -122,9 +122,11 @@ class RecreationTest {
                                 generation == 1
                                         ? "right"
                                         : "CollectiveTimeoutException: allReduce(SUM, F32 x 1000,"
-                                              + " tag 'sum'), collective 2 of group 'world', was"
-                                              + " not done within 4000 ms: all ranks came, but it"
-                                              + " did not end. Raise the deadline.");
+                                                + " tag 'sum'), collective 2 of group 'world', was"
+                                                + " not done within 4000 ms: all ranks came, but it"
+                                                + " did not end: the data are many for the time, or"
+                                                + " a line between hosts lets nothing through. Look"
+                                                + " at the network, or raise the deadline.");
                 assertThat(read(generation, 1, rank))
                         .startsWith("RankFailedException: Rank 1 ")
                         .contains("java.lang.IllegalStateException: no more of this");
