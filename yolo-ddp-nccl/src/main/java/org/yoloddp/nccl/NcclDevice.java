@@ -197,7 +197,8 @@ final class NcclDevice {
         return true;
     }
 
-    private static boolean hasPassed(NcclWork work) {
+    /** Tells whether a device that has not failed is through with a call. */
+    static boolean hasPassed(NcclWork work) {
         try {
             return work.hasPassed();
         } catch (CudaException e) {

@@ -17,6 +17,9 @@ final class NcclEnding {
     private static final long DRAINING_NANOS = TimeUnit.SECONDS.toNanos(2);
     private static final long LAUNCHING_MILLIS = 2000;
 
+    /** How long what is through on other ranks may take to be so here. */
+    private static final long OVERTAKEN_NANOS = TimeUnit.MILLISECONDS.toNanos(150);
+
     private final NcclGroup group;
     private boolean tearing;
     private volatile boolean stopping;
@@ -51,7 +54,7 @@ final class NcclEnding {
             }
             tearing = true;
         }
-        endPassed();
+        group.waiters.await(OVERTAKEN_NANOS, this::endPassed);
         if (!group.local.forget(group, LAUNCHING_MILLIS)) {
             LOG.warn(
                     "rank {}: a thread is still inside NCCL while it is aborted",
@@ -63,13 +66,21 @@ final class NcclEnding {
         endAll();
     }
 
-    /** What was through before the abort has succeeded, as it may have on other ranks. */
-    private void endPassed() {
+    /**
+     * What was through before the abort has succeeded, as it may have on other ranks: one of them
+     * may have failed of its very result, and the news be here before the ledger's, or before this
+     * device was through.
+     *
+     * @return false if there may be more of it in a moment
+     */
+    private boolean endPassed() {
         for (NcclWork work : group.queue.open()) {
-            if (!work.see()) {
-                return;
+            if (!work.look()) {
+                return !work.isLaunched()
+                        || !group.queue.isMatched(work) && !NcclDevice.hasPassed(work);
             }
         }
+        return true;
     }
 
     /** Ends the calls that are left after NCCL was stopped. */
