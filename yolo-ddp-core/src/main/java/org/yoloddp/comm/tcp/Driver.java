@@ -6,13 +6,15 @@ import org.yoloddp.comm.HelperThread;
 
 /**
  * The thread of one rank that works on operations while the rank computes, and looks after its
- * peers. It sleeps for short times while something is pending, longer while a thread of the rank
- * waits and does the work itself, and long when there is nothing.
+ * peers. While something is pending it looks again and again, each time after twice as long, for
+ * looking costs the rank a part of its core; it sleeps longer while a thread of the rank waits and
+ * does the work itself, and long when there is nothing.
  */
 final class Driver {
 
     private static final long SHORT_NANOS = 50_000;
     private static final long LONG_NANOS = 1_000_000;
+    private static final long LONGEST_NANOS = 4_000_000;
     private static final long IDLE_NANOS = 50_000_000;
     private static final long LINGER_NANOS = 20_000_000;
 
@@ -45,6 +47,7 @@ final class Driver {
     private void run() {
         long busy = System.nanoTime();
         long looked = busy;
+        long nap = SHORT_NANOS;
         while (!thread.isFinishing()) {
             boolean helped = false;
             boolean pending = false;
@@ -62,15 +65,19 @@ final class Driver {
                 looked = now;
             }
             busy = pending ? now : busy;
+            if (helped || !pending) {
+                nap = SHORT_NANOS;
+            }
             if (!helped) {
-                nap(pending, waited, now - busy < LINGER_NANOS);
+                nap(pending, waited ? LONG_NANOS : nap, now - busy < LINGER_NANOS);
+                nap = Math.min(2 * nap, LONGEST_NANOS);
             }
         }
     }
 
-    private void nap(boolean pending, boolean waited, boolean lingering) {
+    private void nap(boolean pending, long nanos, boolean lingering) {
         if (pending || lingering) {
-            LockSupport.parkNanos(this, pending && !waited ? SHORT_NANOS : LONG_NANOS);
+            LockSupport.parkNanos(this, pending ? nanos : LONG_NANOS);
             return;
         }
         idle = true;
