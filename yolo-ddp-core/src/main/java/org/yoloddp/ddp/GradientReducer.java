@@ -23,25 +23,28 @@ import org.yoloddp.events.BucketEvent;
 import org.yoloddp.torch.GradMode;
 import org.yoloddp.torch.GradientHooks;
 import org.yoloddp.torch.GradientViews;
+import org.yoloddp.torch.PlacedGradients;
 import org.yoloddp.torch.StateDict;
 
 /**
  * Averages the gradients of a rank with those of all others, while backward still computes. (A rank
  * that is alone has {@link LocalGradients}.)
  *
- * <p><b>Where gradients live.</b> {@code .grad} of each parameter is a view of a bucket, a flat
- * buffer of the communicator. Autograd adds straight into it, over any number of backward passes,
- * so nothing is copied before a reduction or after it, and zeroing is one fill per bucket.
+ * <p><b>Where gradients live.</b> In a bucket, a flat buffer of the communicator, of which {@code
+ * .grad} of each parameter is a view when the optimizer sees it. The first gradient of a step is
+ * copied there by a hook, while the processor's caches still have it; autograd adds those of
+ * further backward passes. So no bucket is ever filled with zeros to be added to, and a reduction
+ * copies nothing ({@link PlacedGradients}).
  *
  * <p><b>When a bucket is full.</b> A hook per parameter tells that its gradient is computed, but
- * libtorch calls it <em>before</em> the gradient is added to the bucket. (To copy the gradient in
- * the hook would count it twice.) What a thread of autograd has announced is in the bucket when the
- * same thread announces the next; so a hook marks its own parameter and completes the one before.
- * The last one of a backward has no successor: its bucket starts when backward has returned, on the
- * rank's thread, and so does the last bucket, whose tail holds what the ranks agree on. During
- * accumulation hooks only note that a parameter is used: what is reduced is the sum, so buckets
- * start in the backward that {@link #arm} has announced as the last one. A parameter which that one
- * does not compute, but an earlier one has, is reduced with the rest after backward.
+ * libtorch calls it <em>before</em> a gradient is added to one that is there. What a thread of
+ * autograd has announced is in the bucket when the same thread announces the next; so a hook marks
+ * its own parameter and completes the one before. The last one of a backward has no successor: its
+ * bucket starts when backward has returned, on the rank's thread, and so does the last bucket,
+ * whose tail holds what the ranks agree on. During accumulation hooks only note that a parameter is
+ * used: what is reduced is the sum, so buckets start in the backward that {@link #arm} has
+ * announced as the last one. A parameter which that one does not compute, but an earlier one has,
+ * is reduced with the rest after backward.
  *
  * <p><b>In which order.</b> Collectives are matched by their order of submission, so all ranks
  * start buckets strictly by index, whatever becomes full first. Buckets are laid out in reverse
@@ -75,8 +78,7 @@ import org.yoloddp.torch.StateDict;
  * of zero here. That is an error, unless the reduction looks for it: then one element per parameter
  * in the tail tells whether any rank has used it, and what none has used is left alone by the
  * optimizer, as PyTorch does with a gradient that is None. A rank that has run no backward at all
- * takes part with what its buckets hold, zeros as a rule: it has run out of data, or its gradients
- * were made by hand.
+ * takes part with zeros: it has run out of data.
  *
  * <p><b>The end.</b> Memory is freed only when nobody can reach it: a reduction that is still
  * running is aborted and waited for, then hooks and views are taken off the parameters, then the
@@ -99,6 +101,7 @@ final class GradientReducer implements Gradients {
     private final List<StateDict.Entry> trainable;
     private final List<String> names;
     private final StepChecks checks;
+    private final PlacedGradients placed;
     private final GradientHooks hooks;
     private final CommunicationHook average;
     private final Deque<Running> running = new ArrayDeque<>();
@@ -154,7 +157,8 @@ final class GradientReducer implements Gradients {
         average = bucket -> finishing(average(bucket));
         hook = average;
         List<NDArray> arrays = trainable.stream().map(StateDict.Entry::array).toList();
-        hooks = GradientHooks.register(arrays, this::computed);
+        placed = PlacedGradients.of(arrays);
+        hooks = GradientHooks.registerWithGradients(arrays, this::computed);
     }
 
     /** Lays out all gradients, those of the given parameters first. */
@@ -188,14 +192,15 @@ final class GradientReducer implements Gradients {
             user = Thread.currentThread();
             requireNoneRunning("zeroGradients");
             readiness.reset();
+            placed.end();
             if (observed != null) {
                 adopt(observed);
                 observed = null;
             }
+            placed.release();
         } finally {
             lock.unlock();
         }
-        buckets.zero();
     }
 
     private void adopt(int[] newOrder) {
@@ -203,6 +208,7 @@ final class GradientReducer implements Gradients {
         GradientBuckets old = buckets;
         buckets = GradientBuckets.create(collectives, layout(order), state, manager);
         readiness.layOut(buckets.bucketOf(names));
+        buckets.zero();
         old.close();
         hook =
                 reduction
@@ -237,7 +243,7 @@ final class GradientReducer implements Gradients {
     }
 
     /** A hook: on autograd's thread, just before the gradient is added to its bucket. */
-    private void computed(int parameter) {
+    private void computed(int parameter, GradientHooks.Computed gradient) {
         lock.lock();
         try {
             if (closed || failure != null) {
@@ -246,6 +252,7 @@ final class GradientReducer implements Gradients {
             if (!readiness.computed(parameter, Thread.currentThread())) {
                 throw StepOrderException.secondBackward(names.get(parameter));
             }
+            placed.computed(parameter, gradient);
             if (readiness.armed()) {
                 // The last bucket waits for its tail.
                 startUpTo(Math.min(readiness.full(), buckets.size() - 1));
@@ -298,6 +305,7 @@ final class GradientReducer implements Gradients {
         try {
             user = Thread.currentThread();
             readiness.disarm();
+            placed.zero(placed.end());
             Throwable problem = failure != null ? failure : hooks.failure();
             if (problem instanceof Error error) {
                 throw error;
@@ -416,6 +424,7 @@ final class GradientReducer implements Gradients {
         unfinished.removeIf(Work::isDone);
         flags.close();
         hooks.close();
+        placed.close();
         trainable.forEach(entry -> GradientViews.unbind(entry.array()));
         try {
             if (hook != average) {

@@ -204,8 +204,10 @@ public final class Replica implements AutoCloseable {
     }
 
     /**
-     * Sets all gradients to zero: one fill per bucket. After the first step the buckets are laid
-     * out anew here, in the order in which backward fills them; gradients remain the same arrays.
+     * Leaves the parameters without a gradient, as {@code zero_grad(set_to_none=True)} does in
+     * PyTorch, until a backward has computed one or they are reduced. After the first step the
+     * buckets are laid out anew here, in the order in which backward fills them. What the optimizer
+     * sees after {@link #reduceGradients} are the same arrays in each step.
      *
      * @throws StepOrderException if gradients are being reduced
      */
@@ -227,7 +229,7 @@ public final class Replica implements AutoCloseable {
     /**
      * Averages the gradients over all ranks, and lets the ranks agree on the flags. All ranks call
      * it once per step, after the last backward; a rank that has run no backward takes part with
-     * what its gradients hold. If it throws, the group is aborted.
+     * zeros. If it throws, the group is aborted.
      *
      * @param local what this rank asks for
      * @return what any rank asks for: the same on all ranks

@@ -3,6 +3,7 @@ package org.yoloddp.torch;
 import ai.djl.ndarray.NDArray;
 import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorBase;
 import org.bytedeco.pytorch.VoidTensorHook;
@@ -31,11 +32,39 @@ public final class GradientHooks implements AutoCloseable {
         void computed(int index);
     }
 
-    private final Listener listener;
+    /** What is called, and may look at what has been computed. */
+    @FunctionalInterface
+    public interface GradientListener {
+
+        /**
+         * Called just before a gradient is added to a parameter's. What it throws never reaches
+         * libtorch; {@link #failure} keeps the first.
+         *
+         * @param index the parameter's place in the list
+         * @param gradient what backward has computed; only during this call
+         */
+        void computed(int index, Computed gradient);
+    }
+
+    /** A gradient that backward has just computed. */
+    public static final class Computed {
+
+        private @Nullable TensorBase tensor;
+
+        private Computed() {}
+
+        /** Copies the elements; not the strides. */
+        void copyTo(Tensor target) {
+            // The same object by its other name: it owns nothing.
+            target.copy_(new Tensor((Pointer) tensor));
+        }
+    }
+
+    private final GradientListener listener;
     private final List<Registered> registered = new ArrayList<>();
     private volatile @Nullable Throwable failure;
 
-    private GradientHooks(Listener listener) {
+    private GradientHooks(GradientListener listener) {
         this.listener = listener;
     }
 
@@ -47,6 +76,18 @@ public final class GradientHooks implements AutoCloseable {
      * @return the hooks
      */
     public static GradientHooks register(List<NDArray> parameters, Listener listener) {
+        return registerWithGradients(parameters, (index, gradient) -> listener.computed(index));
+    }
+
+    /**
+     * Registers a hook per parameter. Nothing is called any more after {@link #close}.
+     *
+     * @param parameters arrays that require a gradient and stay open until this is closed
+     * @param listener what is called
+     * @return the hooks
+     */
+    public static GradientHooks registerWithGradients(
+            List<NDArray> parameters, GradientListener listener) {
         GradientHooks hooks = new GradientHooks(listener);
         for (int i = 0; i < parameters.size(); i++) {
             Hook hook = hooks.new Hook(i);
@@ -81,6 +122,7 @@ public final class GradientHooks implements AutoCloseable {
 
     private final class Hook extends VoidTensorHook {
         private final int index;
+        private final Computed computed = new Computed();
 
         Hook(int index) {
             this.index = index;
@@ -89,14 +131,17 @@ public final class GradientHooks implements AutoCloseable {
         @Override
         public void call(TensorBase gradient) {
             try {
-                // A handle of its own, which would keep the gradient until the next collection.
-                gradient.close();
-                listener.computed(index);
+                computed.tensor = gradient;
+                listener.computed(index, computed);
             } catch (Throwable t) {
                 // An exception that leaves this method would unwind libtorch's own frames.
                 if (failure == null) {
                     failure = t;
                 }
+            } finally {
+                computed.tensor = null;
+                // A handle of its own, which would keep the gradient until the next collection.
+                gradient.close();
             }
         }
     }

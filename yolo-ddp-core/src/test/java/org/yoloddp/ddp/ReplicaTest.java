@@ -158,7 +158,7 @@ class ReplicaTest {
     }
 
     @Test
-    void autogradAddsStraightIntoTheBuckets() throws Exception {
+    void gradientsOfEachStepLieInTheBuckets() throws Exception {
         Ranks.run(
                 2,
                 c -> {
@@ -166,9 +166,8 @@ class ReplicaTest {
                             new MiniLoop(c, MiniNet.plain(), 1, Reduction.defaults())) {
                         loop.step(0, 2, StepFlags.NONE);
                         // Where the order of the first step has put them.
-                        loop.replica().zeroGradients();
-                        List<Long> before = gradientAddresses(loop);
                         loop.step(1, 2, StepFlags.NONE);
+                        List<Long> before = gradientAddresses(loop);
                         loop.step(2, 2, StepFlags.NONE);
 
                         assertThat(gradientAddresses(loop)).isEqualTo(before);
@@ -225,6 +224,9 @@ class ReplicaTest {
                                     replica.reduceGradients(StepFlags.NONE);
                                     List<float[]> reduced = values(gradients(state));
                                     replica.zeroGradients();
+                                    assertThat(gradients(state)).allMatch(e -> e.array() == null);
+                                    // A rank that has run no backward gives zeros.
+                                    replica.reduceGradients(StepFlags.NONE);
                                     assertThat(values(gradients(state)))
                                             .allSatisfy(g -> assertThat(g).containsOnly(0));
                                     return reduced;
