@@ -23,8 +23,8 @@ import picocli.CommandLine.Option;
         showDefaultValues = true,
         description = {
             "Times what data parallelism costs: ranks that are independent of each other, ranks that"
-                    + " only wait for each other in each step, and ranks that average their"
-                    + " gradients, in blocks in which each way has its turn. Ranks are threads of this"
+                    + " only wait for each other in each step, with gradients in buckets but without"
+                    + " any exchange, and ranks that average their gradients, in blocks in which each way has its turn. Ranks are threads of this"
                     + " JVM, or processes. A ratio is the median over the blocks.",
             "With --rival python the same is done by PyTorch's DistributedDataParallel over gloo, at"
                     + " its best settings, in the same blocks. Packages: see 'bench step'."

@@ -82,8 +82,8 @@ final class BenchScalingRankCommand implements Callable<Integer> {
                                                 store,
                                                 DEADLINE));
                 Communicator barrier = world.split("barrier", all).orElseThrow();
-                HandLoop independent = HandLoop.alone(task, threads, null);
-                HandLoop waiting = HandLoop.alone(task, threads, barrier);
+                HandLoop independent = HandLoop.alone(task, threads);
+                HandLoop waiting = HandLoop.waiting(task, threads, barrier);
                 HandLoop full = HandLoop.together(task, threads, world, Reduction.defaults())) {
             serve(
                     Map.of(

@@ -66,11 +66,22 @@ final class HandLoop implements AutoCloseable {
         return new HandLoop(task, threads, null, null, null);
     }
 
-    /** The loop of one of several ranks that don't know of each other but for a barrier, if any. */
-    static HandLoop alone(TrainingTask task, int threads, @Nullable Communicator barrier) {
+    /** The loop of one of several ranks that don't know of each other. */
+    static HandLoop alone(TrainingTask task, int threads) {
         Communicator self =
                 InProcessCommunicator.group(1, Deadlines.defaults().collective()).get(0);
-        return new HandLoop(task, threads, self, Reduction.defaults(), barrier);
+        return new HandLoop(task, threads, self, Reduction.defaults(), null);
+    }
+
+    /**
+     * The loop of one of several ranks that wait for each other in each step, with gradients in
+     * buckets like those of {@link #together}, but exchange nothing; all are made at once.
+     */
+    static HandLoop waiting(TrainingTask task, int threads, Communicator ranks) {
+        WithoutExchange silent = new WithoutExchange(ranks);
+        HandLoop loop = new HandLoop(task, threads, silent, Reduction.defaults(), ranks);
+        silent.begin();
+        return loop;
     }
 
     /** The loop of one of several ranks that average their gradients; all are made at once. */

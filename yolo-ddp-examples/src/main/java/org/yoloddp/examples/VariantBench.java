@@ -1,5 +1,6 @@
 package org.yoloddp.examples;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,9 +18,12 @@ import org.yoloddp.train.TrainingTask;
  *
  * @param blocks how often each way has its turn
  * @param steps the steps of a turn that count; one before them does not
- * @param warmUp steps of each way before the first block
+ * @param warmUp steps of each way before the first block, again and again for {@link #WARM_UP}
  */
 record VariantBench(int blocks, int steps, int warmUp) {
+
+    /** The JVM compiles for some seconds, on the cores that the ranks want. */
+    private static final Duration WARM_UP = Duration.ofSeconds(8);
 
     static final String INDEPENDENT = "independent";
     static final String BARRIER_ONLY = "barrier-only";
@@ -42,14 +46,14 @@ record VariantBench(int blocks, int steps, int warmUp) {
 
         /** Ranks without any communication. */
         static Variant independent(TrainingTask task, int threads) {
-            return new Variant(INDEPENDENT, rank -> HandLoop.alone(task, threads, null));
+            return new Variant(INDEPENDENT, rank -> HandLoop.alone(task, threads));
         }
 
-        /** Ranks that wait for each other in each step, but exchange nothing. */
+        /** Ranks that wait for each other in each step, with buckets, but exchange nothing. */
         static Variant barrierOnly(TrainingTask task, int threads, int ranks) {
             List<Communicator> members = group(ranks);
             return new Variant(
-                    BARRIER_ONLY, rank -> HandLoop.alone(task, threads, members.get(rank)));
+                    BARRIER_ONLY, rank -> HandLoop.waiting(task, threads, members.get(rank)));
         }
 
         /** Ranks that average their gradients. */
@@ -97,7 +101,10 @@ record VariantBench(int blocks, int steps, int warmUp) {
         List<String> names = new ArrayList<>(ways.keySet());
         Map<String, List<Double>> millis = new LinkedHashMap<>();
         for (String name : names) {
-            turn(ways.get(name), warmUp);
+            long start = System.nanoTime();
+            do {
+                turn(ways.get(name), warmUp);
+            } while (System.nanoTime() - start < WARM_UP.toNanos());
             millis.put(name, new ArrayList<>());
         }
         rivals.keySet().forEach(name -> millis.put(name, new ArrayList<>()));
