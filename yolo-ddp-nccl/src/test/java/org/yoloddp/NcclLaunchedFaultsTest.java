@@ -133,10 +133,10 @@ class NcclLaunchedFaultsTest extends LaunchedFaultsTest {
             assertThat(launch.notice(rank).message())
                     .matches(
                             "(Rank \\d .*NcclRefusal: )?NCCL did not get through connect on rank"
-                                + " \\d within 12000 ms: a rank has not come, or cannot be"
-                                + " reached\\. Look at the other ranks, at NCCL_SOCKET_IFNAME and"
-                                + " at NCCL_DEBUG=INFO, or raise the deadline\\.( The other ranks"
-                                + " cannot go on; .*)?");
+                                    + " \\d within 12000 ms: a rank has not come, or cannot be"
+                                    + " reached\\. Look at the other ranks, at NCCL_SOCKET_IFNAME and"
+                                    + " at NCCL_DEBUG=INFO, or raise the deadline\\.( The other ranks"
+                                    + " cannot go on; .*)?");
         }
     }
 

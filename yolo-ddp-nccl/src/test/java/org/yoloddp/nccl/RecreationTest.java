@@ -41,8 +41,8 @@ class RecreationTest {
             assertThat(aborted.get(1))
                     .matches(
                             "RankFailedException: Rank 1 \\(process \\d+ on .*\\) failed, .* in"
-                                + " group 'world': java\\.lang\\.IllegalStateException: no more of"
-                                + " this\\. .*")
+                                    + " group 'world': java\\.lang\\.IllegalStateException: no more of"
+                                    + " this\\. .*")
                     .isEqualTo(aborted.get(0));
             assertThat(outcomes(store, 2)).containsExactly("right", "right");
         }
