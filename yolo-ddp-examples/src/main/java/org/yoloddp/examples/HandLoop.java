@@ -78,10 +78,7 @@ final class HandLoop implements AutoCloseable {
      * buckets like those of {@link #together}, but exchange nothing; all are made at once.
      */
     static HandLoop waiting(TrainingTask task, int threads, Communicator ranks) {
-        WithoutExchange silent = new WithoutExchange(ranks);
-        HandLoop loop = new HandLoop(task, threads, silent, Reduction.defaults(), ranks);
-        silent.begin();
-        return loop;
+        return new HandLoop(task, threads, new WithoutExchange(ranks), Reduction.defaults(), ranks);
     }
 
     /** The loop of one of several ranks that average their gradients; all are made at once. */

@@ -9,7 +9,6 @@ import org.yoloddp.comm.Communicator;
 import org.yoloddp.comm.ComputeStream;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.ForwardingCommunicator;
-import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.Work;
 
 /**
@@ -18,21 +17,21 @@ import org.yoloddp.comm.Work;
  */
 final class WithoutExchange extends ForwardingCommunicator {
 
+    /** The first step agrees on the order of buckets, what comes before it on the parameters. */
     private boolean began;
 
     WithoutExchange(Communicator ranks) {
         super(ranks);
     }
 
-    /** From here on only barriers reach the others. */
-    void begin() {
-        began = true;
-    }
-
     @Override
     protected Work submit(
             Fingerprint call, @Nullable CommBuffer buffer, Supplier<Work> collective) {
-        return began && call.operation() != Operation.BARRIER ? Nothing.DONE : collective.get();
+        if (began) {
+            return Nothing.DONE;
+        }
+        began = call.tag().equals("order of gradients");
+        return collective.get();
     }
 
     private enum Nothing implements Work {
