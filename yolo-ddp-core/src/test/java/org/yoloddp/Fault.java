@@ -39,6 +39,8 @@ enum Fault {
     LENGTH,
     DTYPE,
     OPERATION,
+    /** Epochs, batch size and data set that are not those of the others. */
+    OPTIONS,
     /** A model with another parameter. */
     PARAMETERS,
     /** A run folder on a disk that becomes full. */

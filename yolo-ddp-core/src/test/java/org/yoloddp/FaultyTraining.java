@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -91,7 +92,7 @@ public final class FaultyTraining {
                 folder.resolve("pid." + rank + "." + restarts),
                 Long.toString(ProcessHandle.current().pid()));
         TorchRuntime.start();
-        if (training.fault == Fault.ABSENT || training.fault == Fault.PORT) {
+        if (Set.of(Fault.ABSENT, Fault.PORT, Fault.OPTIONS).contains(training.fault)) {
             training.mark();
         }
         int epochs = training.fault == Fault.HOLD ? EPOCHS : again ? 2 : 100_000;
@@ -109,12 +110,14 @@ public final class FaultyTraining {
     }
 
     private DistributedTrainerBuilder builder(Toy toy, int epochs) {
+        int other = fault == Fault.OPTIONS && mine ? 1 : 0;
         DistributedTrainerBuilder builder =
                 toy.builder()
                         .setBlock(this::block)
                         .setLoss(rank -> loss())
                         .setDataset(new Points(toy.points))
-                        .setEpochs(epochs)
+                        .setEpochs(epochs + other)
+                        .setBatchSize(Toy.BATCH * (1 + other))
                         .optDeadlines(deadlines());
         return fault == Fault.DISK && mine
                 ? builder.addObserver(RunFolder.at(folder.resolve("disk"))).addObserver(filling())
@@ -396,7 +399,7 @@ public final class FaultyTraining {
 
         @Override
         protected long availableSize() {
-            return points.size();
+            return points.size() - (fault == Fault.OPTIONS && mine ? Toy.BATCH : 0);
         }
 
         @Override

@@ -271,6 +271,41 @@ class LaunchedFaultsTest {
         }
     }
 
+    /** Each difference by name, on both sides, before anything is trained. */
+    @Test
+    @Tag("slow")
+    void optionsThatDifferAreNamedByAll() {
+        FaultLaunch launch = new FaultLaunch(folder);
+        String beats =
+                "[ $RANK = 1 ] && export YOLODDP_HEARTBEATS=silence=7s,stall=90s; exec \"$@\"";
+        LaunchReport report =
+                launch.run(
+                        launch.builder(
+                                RANKS, launch.command(Fault.OPTIONS, 1, "sh", "-c", beats, "sh")));
+        assertThat(report.outcome()).as(launch.text()).isEqualTo(Outcome.FAILED);
+        for (int rank = 0; rank < RANKS; rank++) {
+            Notice notice = launch.notice(rank);
+            assertThat(notice.type()).as(notice.message()).isEqualTo("RendezvousRefusedException");
+            assertThat(notice.message()).isEqualTo(launch.notice(0).message());
+        }
+        String message = launch.notice(0).message();
+        assertThat(message).startsWith("The ranks differ: rank 1 (process ");
+        assertThat(message.replaceAll(" \\(process \\d+ on \\S+\\)", ""))
+                .contains("rank 1 has epochs 100001, rank 0 has 100000;")
+                .contains("rank 1 has batch size 24, rank 0 has 12;")
+                .contains("rank 1 has training samples 36, rank 0 has 48;")
+                .contains("rank 1 has data set 36 samples, rank 0 has 48 samples;")
+                .contains("rank 1 has heartbeat silence 7000 ms, rank 0 has 5000 ms;")
+                .contains("rank 1 has stall timeout 90000 ms, rank 0 has 60000 ms.")
+                .doesNotContain("rank 2");
+        assertThat(report.failures()).hasSize(RANKS);
+        assertThat(report.failures())
+                .allSatisfy(
+                        failure ->
+                                assertThat(failure.cause())
+                                        .isEqualTo("RendezvousRefusedException: " + message));
+    }
+
     @Test
     @Tag("process")
     void exceptionIsTheRootCauseAndARestartTrainsOn() throws Exception {

@@ -34,7 +34,7 @@ class ProcessWorldTest {
     @TempDir Path runs;
 
     private JavaProcess rank(int rank, String seed) {
-        return JavaProcess.of(ProcessTraining.class, runs.toString(), seed)
+        return JavaProcess.of(ProcessTraining.class, runs(rank).toString(), seed)
                 .jvm("-XX:TieredStopAtLevel=1")
                 .env("RANK", Integer.toString(rank))
                 .env("WORLD_SIZE", Integer.toString(RANKS))
@@ -42,6 +42,11 @@ class ProcessWorldTest {
                 .env("LOCAL_WORLD_SIZE", Integer.toString(RANKS))
                 .env("YOLODDP_TOKEN", token.secret())
                 .timeout(Duration.ofSeconds(60));
+    }
+
+    /** Only rank 0 writes, so that of others nothing is ever there. */
+    private Path runs(int rank) {
+        return rank == 0 ? runs : runs.resolve("of rank " + rank);
     }
 
     private static List<JavaProcess.Result> run(List<JavaProcess> processes) {

@@ -73,6 +73,12 @@ final class Arena {
         return take(pieces.size() - 1, 0, length, size);
     }
 
+    /** Gives out parts of memory too that was made elsewhere. */
+    synchronized void adopt(ByteBuffer memory) {
+        pieces.add(new Piece(memory));
+        total += memory.capacity();
+    }
+
     private Part take(int index, int offset, int gap, int size) {
         Piece piece = pieces.get(index);
         piece.free.remove(offset);

@@ -4,6 +4,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.Operation;
+import org.yoloddp.comm.Slice;
 
 /**
  * Where the ranks of a group that share a host see each other's calls. Every rank has a ring of
@@ -21,6 +22,9 @@ final class Board {
 
     /** How many slices may be under way between ordinary and shared memory. */
     static final int STAGES = 8;
+
+    /** What ordinary memory passes through. */
+    static final int STAGING_BYTES = STAGES * Slice.BYTES;
 
     static final int NOWHERE = 0;
     static final int SHARED = 1;

@@ -32,6 +32,11 @@ final class Session {
     private static final Duration DECISION = Duration.ofMillis(400);
     private static final Duration LAST_SLICE = Duration.ofSeconds(10);
 
+    /**
+     * A rank's first piece: what ordinary memory passes through, and a little for small buckets.
+     */
+    static final int WINDOW_BYTES = Board.STAGING_BYTES + (256 << 10);
+
     final int rank;
     final Duration deadline;
     final Driver driver;
@@ -72,12 +77,20 @@ final class Session {
         }
     }
 
+    /**
+     * Memory that the ranks of a host see.
+     *
+     * @param control what they show each other; only this rank's if it is alone
+     * @param window this rank's first piece; null if it is alone
+     */
+    record Mapped(ByteBuffer control, @Nullable ByteBuffer window) {}
+
     private Session(
             int rank,
             Duration deadline,
             World world,
             SharedMemory shared,
-            ByteBuffer control,
+            Mapped mapped,
             @Nullable Links links,
             Store store,
             @Nullable FailureChannel channel) {
@@ -89,7 +102,7 @@ final class Session {
         this.shared = shared;
         this.links = links;
         this.channel = channel;
-        Words words = new Words(control);
+        Words words = new Words(mapped.control);
         for (int i = 0; i < here.length; i++) {
             areas.put(here[i], area(words, i));
             pieces.put(here[i], new ByteBuffer[RankArea.MOST_PIECES]);
@@ -105,6 +118,21 @@ final class Session {
         this.root =
                 new SharedGroup(
                         this, "world", "world", all, rank, new Board(board, seats(all)), null);
+        if (mapped.window != null) {
+            adopt(mapped.window);
+        }
+    }
+
+    /** What the world exchanges of ordinary memory always finds room there. */
+    private void adopt(ByteBuffer window) {
+        pieces(rank)[0] = window;
+        area(rank).addPiece(0, window.capacity());
+        arena.adopt(window);
+        try {
+            root.staging = arena.allocate(Board.STAGING_BYTES);
+        } catch (IOException e) {
+            throw new IllegalStateException("The first piece holds as much", e);
+        }
     }
 
     static RankArea area(Words control, int seat) {
@@ -121,12 +149,11 @@ final class Session {
             Duration deadline,
             World world,
             SharedMemory shared,
-            ByteBuffer control,
+            Mapped mapped,
             @Nullable Links links,
             Store store,
             @Nullable FailureChannel channel) {
-        Session session =
-                new Session(rank, deadline, world, shared, control, links, store, channel);
+        Session session = new Session(rank, deadline, world, shared, mapped, links, store, channel);
         session.driver.start();
         if (channel != null) {
             channel.onFailure(session::failOfChannel);

@@ -65,7 +65,7 @@ final class SharedGroup {
     private boolean left;
 
     private final ReentrantLock driving = new ReentrantLock();
-    private Arena.@Nullable Part staging;
+    Arena.@Nullable Part staging;
     final Worker worker;
     private long failedSince;
     private volatile @Nullable CommunicationException failure;
@@ -195,7 +195,7 @@ final class SharedGroup {
                 entry.place = session.find(buffer);
                 if (entry.place == null) {
                     if (staging == null) {
-                        staging = session.arena().allocate((long) Board.STAGES * Worker.STAGE);
+                        staging = session.arena().allocate(Board.STAGING_BYTES);
                     }
                     entry.kind = Board.STAGED;
                     entry.place = staging.place();

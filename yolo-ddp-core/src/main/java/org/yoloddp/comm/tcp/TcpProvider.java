@@ -83,6 +83,7 @@ public final class TcpProvider implements CommunicatorProvider {
                 new SharedMemory(options.sharedMemory(), options.limit());
         private final List<Facts> facts = new ArrayList<>();
         private @Nullable String created;
+        private @Nullable ByteBuffer window;
 
         Meeting(GroupContext context) {
             this.context = context;
@@ -106,6 +107,9 @@ public final class TcpProvider implements CommunicatorProvider {
         Communicator join() {
             try {
                 return meet();
+            } catch (RuntimeException | Error e) {
+                dropWindow();
+                throw e;
             } finally {
                 deleteControl();
             }
@@ -142,6 +146,7 @@ public final class TcpProvider implements CommunicatorProvider {
             int[] here = world.sharing(rank);
             if (control == null || here.length < candidates.length) {
                 control = ByteBuffer.allocateDirect(Session.controlBytes(1) + 64).alignedSlice(64);
+                dropWindow();
             }
             Links links = here.length == context.size() ? null : listen();
             Session session =
@@ -150,7 +155,7 @@ public final class TcpProvider implements CommunicatorProvider {
                             context.deadline(),
                             world,
                             shared,
-                            control,
+                            new Session.Mapped(control, window),
                             links,
                             store,
                             channel());
@@ -269,19 +274,48 @@ public final class TcpProvider implements CommunicatorProvider {
                 created = answer;
                 Session.area(new Words(control), 0).setNonce(nonce);
             } catch (IOException e) {
-                LOG.warn(
-                        "Ranks {} get no {} bytes of shared memory in {} ({}): {}. They exchange"
-                                + " over sockets, which is slower. Make it larger, for a container"
-                                + " by --shm-size.",
-                        candidates,
-                        bytes,
-                        shared.folder(),
-                        shared.space(),
-                        e.getMessage());
+                warnOfSockets(candidates, bytes, e);
                 answer = NONE;
             }
             say("control", rank, answer.getBytes(StandardCharsets.UTF_8));
             return proven(candidates, control);
+        }
+
+        private void warnOfSockets(int[] candidates, int bytes, IOException why) {
+            LOG.warn(
+                    "Ranks {} get no {} bytes of shared memory in {} ({}): {}. They exchange over"
+                            + " sockets, which is slower. Make it larger, for a container by"
+                            + " --shm-size.",
+                    candidates,
+                    bytes,
+                    shared.folder(),
+                    shared.space(),
+                    why.getMessage());
+        }
+
+        private String windowName() {
+            return facts.get(rank).files(rank) + "-0";
+        }
+
+        /**
+         * Takes this rank's first piece of shared memory, by which ordinary memory passes: while
+         * the ranks can still agree to do without, and not when the first of it is to be exchanged.
+         */
+        private boolean takeWindow(int[] candidates) {
+            try {
+                window = shared.create(windowName(), Session.WINDOW_BYTES);
+                return true;
+            } catch (IOException e) {
+                warnOfSockets(candidates, Session.WINDOW_BYTES, e);
+                return false;
+            }
+        }
+
+        private void dropWindow() {
+            if (window != null) {
+                shared.delete(windowName());
+                window = null;
+            }
         }
 
         private @Nullable ByteBuffer open(int[] candidates) {
@@ -308,7 +342,7 @@ public final class TcpProvider implements CommunicatorProvider {
         /** Tells whether the memory is what the peers see, by the numbers they leave in it. */
         private @Nullable ByteBuffer proven(int[] candidates, @Nullable ByteBuffer control) {
             say("mapped", rank, new byte[0]);
-            boolean same = control != null;
+            boolean same = control != null && takeWindow(candidates);
             for (int i = 0; i < candidates.length; i++) {
                 hear("mapped", candidates[i]);
                 same &=
