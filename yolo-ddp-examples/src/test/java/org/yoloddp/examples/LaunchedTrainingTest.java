@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -52,11 +53,7 @@ class LaunchedTrainingTest {
                 .allMatch(line -> line.startsWith("[rank 0] "))
                 .contains("[rank 0] results in " + folder.resolve("train/exp"));
         assertThat(folder.resolve("train/exp2")).doesNotExist();
-        JsonObject summary =
-                new Gson()
-                        .fromJson(
-                                Files.readString(folder.resolve("train/exp/summary.json")),
-                                JsonObject.class);
+        JsonObject summary = summary(folder.resolve("train/exp"));
         assertThat(summary.get("worldSize").getAsInt()).isEqualTo(2);
         JsonArray hashes = summary.getAsJsonArray("parametersSha256");
         assertThat(hashes).hasSize(2);
@@ -118,7 +115,7 @@ class LaunchedTrainingTest {
     @Test
     @Tag("process")
     void trainingDoesNotOutliveAKilledLauncher() throws IOException, InterruptedException {
-        Process launcher = start();
+        Process launcher = start(1, 64);
         List<ProcessHandle> workers = List.of();
         try (BufferedReader out = launcher.inputReader()) {
             awaitFirstEpoch(out);
@@ -138,15 +135,21 @@ class LaunchedTrainingTest {
     @Test
     @Tag("slow")
     void controlCOfTheLauncherLeavesACompleteRunFolder() throws IOException, InterruptedException {
-        Process launcher = start();
+        Process launcher = start(2, 64);
         try (BufferedReader out = launcher.inputReader()) {
             awaitFirstEpoch(out);
             signal(launcher, "INT");
             List<String> rest = out.lines().toList();
             assertThat(launcher.waitFor(60, TimeUnit.SECONDS)).isTrue();
             assertThat(launcher.exitValue()).isEqualTo(130);
-            assertThat(rest).anyMatch(text -> text.startsWith("interrupted after "));
-            assertThat(folder.resolve("exp/summary.json")).content().contains("\"cancelled\"");
+            assertThat(rest).anyMatch(text -> text.startsWith("[rank 0] interrupted after "));
+            // Both ended after the same step: their parameters are compared for this.
+            assertThat(folder.resolve("exp/summary.json"))
+                    .content()
+                    .contains("\"cancelled\"", "\"worldSize\": 2");
+            JsonArray hashes = summary(folder.resolve("exp")).getAsJsonArray("parametersSha256");
+            assertThat(hashes).hasSize(2);
+            assertThat(hashes.get(0)).isEqualTo(hashes.get(1));
         } finally {
             launcher.descendants().forEach(ProcessHandle::destroyForcibly);
             launcher.destroyForcibly();
@@ -157,8 +160,42 @@ class LaunchedTrainingTest {
                         "warning: interrupted: the ranks end in good order; once more kills them");
     }
 
-    private Process start() throws IOException {
-        Path data = SyntheticShapes.write(folder.resolve("shapes"), 8, 2, 64, 0);
+    /** Steps are long here, so that the training would go on for a while after the first. */
+    @Test
+    @Tag("slow")
+    void secondControlCOfTheLauncherEndsAllRanksAtOnce() throws IOException, InterruptedException {
+        Process launcher = start(2, 320);
+        Path errors = folder.resolve("err.txt");
+        try (BufferedReader out = launcher.inputReader()) {
+            awaitFirstEpoch(out);
+            List<ProcessHandle> ranks = launcher.descendants().toList();
+            assertThat(ranks).hasSizeGreaterThanOrEqualTo(2);
+            signal(launcher, "INT");
+            String first =
+                    "warning: interrupted: the ranks end in good order; once more kills them";
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+            while (!Files.readString(errors).contains(first)) {
+                assertThat(System.nanoTime() - end).as(first).isNegative();
+                LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(2));
+            }
+            signal(launcher, "INT");
+            assertThat(launcher.waitFor(10, TimeUnit.SECONDS)).isTrue();
+            assertThat(launcher.exitValue()).isEqualTo(130);
+            assertThat(ranks).noneMatch(ProcessHandle::isAlive);
+            assertThat(out.lines()).noneMatch(text -> text.contains("interrupted after "));
+        } finally {
+            launcher.descendants().forEach(ProcessHandle::destroyForcibly);
+            launcher.destroyForcibly();
+        }
+        assertThat(errors).content().contains("warning: interrupted again: killing the ranks");
+    }
+
+    private static JsonObject summary(Path run) throws IOException {
+        return new Gson().fromJson(Files.readString(run.resolve("summary.json")), JsonObject.class);
+    }
+
+    private Process start(int ranks, int imageSize) throws IOException {
+        Path data = SyntheticShapes.write(folder.resolve("shapes"), 8, 2, imageSize, 0);
         List<String> command =
                 new ArrayList<>(
                         List.of(
@@ -169,8 +206,9 @@ class LaunchedTrainingTest {
                                 YoloDdp.class.getName(),
                                 "launch",
                                 "--standalone",
+                                "--nproc-per-node=" + ranks,
                                 "train",
-                                "--imgsz=64",
+                                "--imgsz=" + imageSize,
                                 "--batch-size=4",
                                 "--epochs=10000",
                                 "--data=" + data,
@@ -182,7 +220,7 @@ class LaunchedTrainingTest {
 
     private static void awaitFirstEpoch(BufferedReader out) throws IOException {
         String line = out.readLine();
-        while (line != null && !line.startsWith("epoch 1/")) {
+        while (line != null && !line.replace("[rank 0] ", "").startsWith("epoch 1/")) {
             line = out.readLine();
         }
         assertThat(line).as("a first epoch").isNotNull();
