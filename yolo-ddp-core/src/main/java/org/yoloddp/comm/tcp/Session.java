@@ -2,6 +2,7 @@ package org.yoloddp.comm.tcp;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -77,20 +78,12 @@ final class Session {
         }
     }
 
-    /**
-     * Memory that the ranks of a host see.
-     *
-     * @param control what they show each other; only this rank's if it is alone
-     * @param window this rank's first piece; null if it is alone
-     */
-    record Mapped(ByteBuffer control, @Nullable ByteBuffer window) {}
-
     private Session(
             int rank,
             Duration deadline,
             World world,
             SharedMemory shared,
-            Mapped mapped,
+            ByteBuffer control,
             @Nullable Links links,
             Store store,
             @Nullable FailureChannel channel) {
@@ -102,7 +95,7 @@ final class Session {
         this.shared = shared;
         this.links = links;
         this.channel = channel;
-        Words words = new Words(mapped.control);
+        Words words = new Words(control);
         for (int i = 0; i < here.length; i++) {
             areas.put(here[i], area(words, i));
             pieces.put(here[i], new ByteBuffer[RankArea.MOST_PIECES]);
@@ -118,16 +111,21 @@ final class Session {
         this.root =
                 new SharedGroup(
                         this, "world", "world", all, rank, new Board(board, seats(all)), null);
-        if (mapped.window != null) {
-            adopt(mapped.window);
+        if (here.length > 1) {
+            adoptWindows(control, here);
         }
     }
 
-    /** What the world exchanges of ordinary memory always finds room there. */
-    private void adopt(ByteBuffer window) {
-        pieces(rank)[0] = window;
-        area(rank).addPiece(0, window.capacity());
-        arena.adopt(window);
+    /** What the world exchanges of ordinary memory always finds room, from the start. */
+    private void adoptWindows(ByteBuffer control, int[] here) {
+        for (int i = 0; i < here.length; i++) {
+            int at = windowsAt(here.length) + i * WINDOW_BYTES;
+            pieces(here[i])[0] = control.slice(at, WINDOW_BYTES).order(ByteOrder.nativeOrder());
+            if (here[i] == rank) {
+                area(rank).addPiece(0, WINDOW_BYTES);
+                arena.adopt(pieces(rank)[0]);
+            }
+        }
         try {
             root.staging = arena.allocate(Board.STAGING_BYTES);
         } catch (IOException e) {
@@ -139,9 +137,18 @@ final class Session {
         return new RankArea(control.part(seat * RankArea.BYTES, RankArea.BYTES));
     }
 
-    /** Says how much memory the ranks of a host need before anything is exchanged. */
+    /** Says how much memory the ranks of a host need to show each other where they are. */
     static int controlBytes(int ranks) {
         return ranks * RankArea.BYTES + Board.bytes(ranks);
+    }
+
+    private static int windowsAt(int ranks) {
+        return (controlBytes(ranks) + 4095) / 4096 * 4096;
+    }
+
+    /** Says how much memory the ranks of a host need to exchange anything. */
+    static int sharedBytes(int ranks) {
+        return Math.addExact(windowsAt(ranks), Math.multiplyExact(ranks, WINDOW_BYTES));
     }
 
     static Session start(
@@ -149,11 +156,12 @@ final class Session {
             Duration deadline,
             World world,
             SharedMemory shared,
-            Mapped mapped,
+            ByteBuffer control,
             @Nullable Links links,
             Store store,
             @Nullable FailureChannel channel) {
-        Session session = new Session(rank, deadline, world, shared, mapped, links, store, channel);
+        Session session =
+                new Session(rank, deadline, world, shared, control, links, store, channel);
         session.driver.start();
         if (channel != null) {
             channel.onFailure(session::failOfChannel);

@@ -83,7 +83,6 @@ public final class TcpProvider implements CommunicatorProvider {
                 new SharedMemory(options.sharedMemory(), options.limit());
         private final List<Facts> facts = new ArrayList<>();
         private @Nullable String created;
-        private @Nullable ByteBuffer window;
 
         Meeting(GroupContext context) {
             this.context = context;
@@ -107,9 +106,6 @@ public final class TcpProvider implements CommunicatorProvider {
         Communicator join() {
             try {
                 return meet();
-            } catch (RuntimeException | Error e) {
-                dropWindow();
-                throw e;
             } finally {
                 deleteControl();
             }
@@ -146,7 +142,6 @@ public final class TcpProvider implements CommunicatorProvider {
             int[] here = world.sharing(rank);
             if (control == null || here.length < candidates.length) {
                 control = ByteBuffer.allocateDirect(Session.controlBytes(1) + 64).alignedSlice(64);
-                dropWindow();
             }
             Links links = here.length == context.size() ? null : listen();
             Session session =
@@ -155,7 +150,7 @@ public final class TcpProvider implements CommunicatorProvider {
                             context.deadline(),
                             world,
                             shared,
-                            new Session.Mapped(control, window),
+                            control,
                             links,
                             store,
                             channel());
@@ -268,54 +263,25 @@ public final class TcpProvider implements CommunicatorProvider {
         private @Nullable ByteBuffer create(int[] candidates) {
             ByteBuffer control = null;
             String answer = controlName(rank);
-            int bytes = Session.controlBytes(candidates.length);
+            int bytes = Session.sharedBytes(candidates.length);
             try {
                 control = shared.create(answer, bytes);
                 created = answer;
                 Session.area(new Words(control), 0).setNonce(nonce);
             } catch (IOException e) {
-                warnOfSockets(candidates, bytes, e);
+                LOG.warn(
+                        "Ranks {} get no {} bytes of shared memory in {} ({}): {}. They exchange"
+                                + " over sockets, which is slower. Make it larger, for a container"
+                                + " by --shm-size.",
+                        candidates,
+                        bytes,
+                        shared.folder(),
+                        shared.space(),
+                        e.getMessage());
                 answer = NONE;
             }
             say("control", rank, answer.getBytes(StandardCharsets.UTF_8));
             return proven(candidates, control);
-        }
-
-        private void warnOfSockets(int[] candidates, int bytes, IOException why) {
-            LOG.warn(
-                    "Ranks {} get no {} bytes of shared memory in {} ({}): {}. They exchange over"
-                            + " sockets, which is slower. Make it larger, for a container by"
-                            + " --shm-size.",
-                    candidates,
-                    bytes,
-                    shared.folder(),
-                    shared.space(),
-                    why.getMessage());
-        }
-
-        private String windowName() {
-            return facts.get(rank).files(rank) + "-0";
-        }
-
-        /**
-         * Takes this rank's first piece of shared memory, by which ordinary memory passes: while
-         * the ranks can still agree to do without, and not when the first of it is to be exchanged.
-         */
-        private boolean takeWindow(int[] candidates) {
-            try {
-                window = shared.create(windowName(), Session.WINDOW_BYTES);
-                return true;
-            } catch (IOException e) {
-                warnOfSockets(candidates, Session.WINDOW_BYTES, e);
-                return false;
-            }
-        }
-
-        private void dropWindow() {
-            if (window != null) {
-                shared.delete(windowName());
-                window = null;
-            }
         }
 
         private @Nullable ByteBuffer open(int[] candidates) {
@@ -324,7 +290,7 @@ public final class TcpProvider implements CommunicatorProvider {
             ByteBuffer control = null;
             if (name.equals(controlName(first))) {
                 try {
-                    control = shared.open(name, Session.controlBytes(candidates.length));
+                    control = shared.open(name, Session.sharedBytes(candidates.length));
                     int seat = Arrays.binarySearch(candidates, rank);
                     Session.area(new Words(control), seat).setNonce(nonce);
                 } catch (IOException e) {
@@ -342,7 +308,7 @@ public final class TcpProvider implements CommunicatorProvider {
         /** Tells whether the memory is what the peers see, by the numbers they leave in it. */
         private @Nullable ByteBuffer proven(int[] candidates, @Nullable ByteBuffer control) {
             say("mapped", rank, new byte[0]);
-            boolean same = control != null && takeWindow(candidates);
+            boolean same = control != null;
             for (int i = 0; i < candidates.length; i++) {
                 hear("mapped", candidates[i]);
                 same &=
