@@ -52,6 +52,12 @@ final class BenchOverlapCommand implements Callable<Integer> {
     @Option(names = "--warmup", defaultValue = "10", description = "Steps before the first turn.")
     private int warmUp;
 
+    @Option(
+            names = "--warmup-seconds",
+            defaultValue = "8",
+            description = "How long each way at least warms up: the JVM compiles meanwhile.")
+    private int warmUpSeconds;
+
     @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
@@ -90,7 +96,8 @@ final class BenchOverlapCommand implements Callable<Integer> {
                         VariantBench.Variant.independent(task, threads));
         try {
             Map<String, List<Double>> millis =
-                    new VariantBench(blocks, steps, warmUp).run(gang, variants, Map.of());
+                    new VariantBench(blocks, steps, warmUp, warmUpSeconds)
+                            .run(gang, variants, Map.of());
             String name =
                     models.describe(model)
                             + ", "

@@ -58,6 +58,12 @@ final class BenchScalingCommand implements Callable<Integer> {
     @Option(names = "--warmup", defaultValue = "10", description = "Steps before the first turn.")
     private int warmUp;
 
+    @Option(
+            names = "--warmup-seconds",
+            defaultValue = "8",
+            description = "How long each way at least warms up: the JVM compiles meanwhile.")
+    private int warmUpSeconds;
+
     BenchScalingCommand(Console console) {
         this.console = console;
     }
@@ -114,7 +120,7 @@ final class BenchScalingCommand implements Callable<Integer> {
     }
 
     private Map<String, List<Double>> run(String model, Map<String, Supplier<double[]>> rivals) {
-        VariantBench bench = new VariantBench(blocks, steps, warmUp);
+        VariantBench bench = new VariantBench(blocks, steps, warmUp, warmUpSeconds);
         if (processes > 0) {
             try (ScalingProcesses started =
                     ScalingProcesses.start(processes, models.options(model), threads)) {

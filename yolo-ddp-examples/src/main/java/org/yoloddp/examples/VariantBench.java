@@ -1,6 +1,5 @@
 package org.yoloddp.examples;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,12 +17,11 @@ import org.yoloddp.train.TrainingTask;
  *
  * @param blocks how often each way has its turn
  * @param steps the steps of a turn that count; one before them does not
- * @param warmUp steps of each way before the first block, again and again for {@link #WARM_UP}
+ * @param warmUp steps of each way before the first block
+ * @param warmUpSeconds how long these are repeated: the JVM compiles for some seconds, on the cores
+ *     that the ranks want
  */
-record VariantBench(int blocks, int steps, int warmUp) {
-
-    /** The JVM compiles for some seconds, on the cores that the ranks want. */
-    private static final Duration WARM_UP = Duration.ofSeconds(8);
+record VariantBench(int blocks, int steps, int warmUp, int warmUpSeconds) {
 
     static final String INDEPENDENT = "independent";
     static final String BARRIER_ONLY = "barrier-only";
@@ -104,7 +102,7 @@ record VariantBench(int blocks, int steps, int warmUp) {
             long start = System.nanoTime();
             do {
                 turn(ways.get(name), warmUp);
-            } while (System.nanoTime() - start < WARM_UP.toNanos());
+            } while (System.nanoTime() - start < warmUpSeconds * 1_000_000_000L);
             millis.put(name, new ArrayList<>());
         }
         rivals.keySet().forEach(name -> millis.put(name, new ArrayList<>()));

@@ -51,7 +51,8 @@ class BenchTest {
                         "--mlp-batch=4",
                         "--blocks=2",
                         "--steps=1",
-                        "--warmup=1");
+                        "--warmup=1",
+                        "--warmup-seconds=0");
         assertThat(rows)
                 .extracting(row -> text(row, "case") + " / " + text(row, "rival"))
                 .containsExactly(
@@ -74,7 +75,8 @@ class BenchTest {
                         "--mlp-batch=4",
                         "--blocks=1",
                         "--steps=1",
-                        "--warmup=1");
+                        "--warmup=1",
+                        "--warmup-seconds=0");
         assertThat(rows)
                 .extracting(row -> text(row, "case") + " / " + text(row, "rival"))
                 .containsExactly(
@@ -95,7 +97,8 @@ class BenchTest {
                         "--delay-ms=5",
                         "--blocks=1",
                         "--steps=2",
-                        "--warmup=2");
+                        "--warmup=2",
+                        "--warmup-seconds=0");
         assertThat(rows)
                 .extracting(row -> text(row, "case") + " / " + text(row, "rival"))
                 .containsExactly(
