@@ -449,18 +449,14 @@ final class SharedGroup {
 
     /** Asks the ranks of other hosts where they are. */
     Map<Integer, Answer> ask() {
-        Map<Integer, Answer> answers = new HashMap<>();
         Bulletin bulletin = session.bulletin();
-        if (bulletin != null) {
-            List<Integer> others = new ArrayList<>();
-            Arrays.stream(all).filter(r -> !isHere(r)).forEach(r -> others.add(worldRanks[r]));
-            Map<Integer, Answer> byWorld = others.isEmpty() ? Map.of() : bulletin.ask(id, others);
-            for (int other : all) {
-                Answer answer = byWorld.get(worldRanks[other]);
-                if (answer != null) {
-                    answers.put(other, answer);
-                }
-            }
+        List<Integer> others = Arrays.stream(all).filter(r -> !isHere(r)).boxed().toList();
+        Map<Integer, Answer> answers = new HashMap<>();
+        if (bulletin != null && !others.isEmpty()) {
+            Map<Integer, Answer> byWorld = bulletin.ask(id, world(others));
+            others.stream()
+                    .filter(r -> byWorld.containsKey(worldRanks[r]))
+                    .forEach(r -> answers.put(r, byWorld.get(worldRanks[r])));
         }
         return answers;
     }
