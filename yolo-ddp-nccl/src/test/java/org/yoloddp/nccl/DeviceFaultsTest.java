@@ -6,7 +6,6 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -45,23 +44,9 @@ class DeviceFaultsTest {
 
     private void check(String signal, long limit, String why) throws Exception {
         ByteArrayOutputStream console = new ByteArrayOutputStream();
-        List<String> command =
-                new ArrayList<>(
-                        List.of(
-                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                                "-Xmx128m",
-                                "-XX:TieredStopAtLevel=1"));
-        command.addAll(TestDouble.options());
-        command.addAll(
-                List.of(
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        RoutedRank.class.getName(),
-                        folder.toString(),
-                        signal));
         LaunchReport report =
                 Launcher.builder()
-                        .setCommand(command)
+                        .setCommand(TestDouble.command(RoutedRank.class, folder.toString(), signal))
                         .optProcesses(3)
                         .addEnvironment("YOLODDP_TEST_DOUBLE_TRANSPORT", "p2p")
                         .optConsole(console, console)

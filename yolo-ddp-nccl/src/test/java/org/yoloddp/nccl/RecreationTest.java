@@ -90,22 +90,9 @@ class RecreationTest {
     @Test
     void processesConnectAgainAfterHangsAndAbortsAndRestarts() throws Exception {
         ByteArrayOutputStream console = new ByteArrayOutputStream();
-        List<String> command =
-                new ArrayList<>(
-                        List.of(
-                                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                                "-Xmx128m",
-                                "-XX:TieredStopAtLevel=1"));
-        command.addAll(TestDouble.options());
-        command.addAll(
-                List.of(
-                        "-cp",
-                        System.getProperty("java.class.path"),
-                        RecreatedRank.class.getName(),
-                        folder.toString()));
         LaunchReport report =
                 Launcher.builder()
-                        .setCommand(command)
+                        .setCommand(TestDouble.command(RecreatedRank.class, folder.toString()))
                         .optProcesses(2)
                         .optMaxRestarts(1)
                         .addEnvironment("YOLODDP_TEST_DOUBLE_FAULT", "hang@1:3")
