@@ -25,12 +25,22 @@ final class AllReduceBench implements AutoCloseable {
     private static final String GLOO = "gloo";
 
     private final int size;
+    private final int warmUpSeconds;
     private final List<AutoCloseable> opened = new ArrayList<>();
     private final Map<String, RankProcesses> contenders = new LinkedHashMap<>();
     private final RankProcesses ours;
+    private boolean warm;
 
-    AllReduceBench(int size, BenchOptions options) throws IOException {
+    /**
+     * Starts the processes.
+     *
+     * @param size how many ranks
+     * @param warmUpSeconds how long each of our ways is repeated before the first turn: the JVM
+     *     compiles for some seconds, and a call takes ten times as long meanwhile
+     */
+    AllReduceBench(int size, int warmUpSeconds, BenchOptions options) throws IOException {
         this.size = size;
+        this.warmUpSeconds = warmUpSeconds;
         try {
             ours = ours(rank -> "here");
             contenders.put(SHARED, ours);
@@ -94,23 +104,31 @@ final class AllReduceBench implements AutoCloseable {
         Map<String, List<Double>> times = new LinkedHashMap<>();
         times.put(MEMCPY, new ArrayList<>());
         contenders.keySet().forEach(name -> times.put(name, new ArrayList<>()));
-        for (int turn = -1; turn < turns; turn++) {
-            // The first turn lets the JVM compile.
-            int n = turn < 0 ? Math.min(8000, iterations * 10) : iterations;
-            for (Map.Entry<String, List<Double>> entry : times.entrySet()) {
-                String name = entry.getKey();
-                RankProcesses ranks = contenders.getOrDefault(name, ours);
-                String kind = name.replace(' ', '-') + " " + bytes;
-                double[] millis =
-                        name.equals(MEMCPY)
-                                ? ours.first().run(n, kind).millis()
-                                : slowest(ranks.run(name.equals(GLOO) ? iterations : n, kind));
-                if (turn >= 0) {
-                    Arrays.stream(millis).forEach(entry.getValue()::add);
-                }
-            }
+        // The first turn lets the JVM compile what is new with so many bytes.
+        for (String name : times.keySet()) {
+            long start = System.nanoTime();
+            int n = name.equals(GLOO) ? iterations : Math.min(8000, iterations * 10);
+            do {
+                turn(name, n, bytes);
+            } while (isCold(name) && System.nanoTime() - start < warmUpSeconds * 1_000_000_000L);
+        }
+        warm = true;
+        for (int turn = 0; turn < turns; turn++) {
+            times.forEach(
+                    (name, all) -> Arrays.stream(turn(name, iterations, bytes)).forEach(all::add));
         }
         return rows(bytes, times);
+    }
+
+    private boolean isCold(String name) {
+        return !warm && !name.equals(GLOO) && !name.equals(MEMCPY);
+    }
+
+    private double[] turn(String name, int iterations, long bytes) {
+        String kind = name.replace(' ', '-') + " " + bytes;
+        return name.equals(MEMCPY)
+                ? ours.first().run(iterations, kind).millis()
+                : slowest(contenders.get(name).run(iterations, kind));
     }
 
     private List<BenchReport.Row> rows(long bytes, Map<String, List<Double>> times) {

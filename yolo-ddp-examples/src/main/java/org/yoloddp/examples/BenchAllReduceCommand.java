@@ -46,6 +46,12 @@ final class BenchAllReduceCommand implements Callable<Integer> {
     @Option(names = "--turns", defaultValue = "6", description = "How often each has its turn.")
     private int turns;
 
+    @Option(
+            names = "--warmup-seconds",
+            defaultValue = "8",
+            description = "How long each way at least warms up: the JVM compiles meanwhile.")
+    private int warmUpSeconds;
+
     BenchAllReduceCommand(Console console) {
         this.console = console;
     }
@@ -72,7 +78,7 @@ final class BenchAllReduceCommand implements Callable<Integer> {
 
     private void measure(int size, List<BenchReport.Row> rows, List<TurnProcess> processes)
             throws IOException {
-        try (AllReduceBench bench = new AllReduceBench(size, options)) {
+        try (AllReduceBench bench = new AllReduceBench(size, warmUpSeconds, options)) {
             for (long bytes : sizes) {
                 rows.addAll(bench.run(bytes, turns));
             }

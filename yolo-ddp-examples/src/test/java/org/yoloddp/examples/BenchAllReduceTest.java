@@ -19,7 +19,13 @@ class BenchAllReduceTest {
     void printsOneRowForEachWayOfExchange() {
         int exitCode =
                 output.run(
-                        "bench", "allreduce", "--nproc=2", "--bytes=300000", "--turns=1", "--json");
+                        "bench",
+                        "allreduce",
+                        "--nproc=2",
+                        "--bytes=300000",
+                        "--turns=1",
+                        "--warmup-seconds=0",
+                        "--json");
         assertThat(exitCode).as(output.err()).isZero();
         JsonObject report = new Gson().fromJson(output.out(), JsonObject.class);
         assertThat(report.keySet()).containsExactly("bench", "versions", "rows");
