@@ -100,14 +100,15 @@ final class AllReduceBench implements AutoCloseable {
 
     /** Lets all take turns with so many bytes. */
     List<BenchReport.Row> run(long bytes, int turns) {
-        int iterations = (int) Math.max(3, Math.min(500, 40_000_000 / bytes));
+        // Enough for the scheduler to see that ranks it has just woken share a core.
+        int iterations = (int) Math.max(3, Math.min(3000, 200_000_000 / bytes));
         Map<String, List<Double>> times = new LinkedHashMap<>();
         times.put(MEMCPY, new ArrayList<>());
         contenders.keySet().forEach(name -> times.put(name, new ArrayList<>()));
         // The first turn lets the JVM compile what is new with so many bytes.
         for (String name : times.keySet()) {
             long start = System.nanoTime();
-            int n = name.equals(GLOO) ? iterations : Math.min(8000, iterations * 10);
+            int n = name.equals(GLOO) ? iterations : 2 * iterations;
             do {
                 turn(name, n, bytes);
             } while (isCold(name) && System.nanoTime() - start < warmUpSeconds * 1_000_000_000L);
