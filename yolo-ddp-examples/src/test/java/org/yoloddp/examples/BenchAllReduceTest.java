@@ -22,7 +22,7 @@ class BenchAllReduceTest {
                         "bench",
                         "allreduce",
                         "--nproc=2",
-                        "--bytes=300000",
+                        "--bytes=3000000",
                         "--turns=1",
                         "--warmup-seconds=0",
                         "--json");
@@ -37,9 +37,9 @@ class BenchAllReduceTest {
         }
         assertThat(cases)
                 .containsExactly(
-                        "2 ranks, 300000 bytes, shared memory",
-                        "2 ranks, 300000 bytes, shared memory",
-                        "2 ranks, 300000 bytes, ordinary memory",
-                        "2 ranks, 300000 bytes, loopback sockets");
+                        "2 ranks, 3000000 bytes, shared memory",
+                        "2 ranks, 3000000 bytes, shared memory",
+                        "2 ranks, 3000000 bytes, ordinary memory",
+                        "2 ranks, 3000000 bytes, loopback sockets");
     }
 }
