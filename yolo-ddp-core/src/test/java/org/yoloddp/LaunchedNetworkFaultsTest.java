@@ -84,7 +84,6 @@ class LaunchedNetworkFaultsTest {
                     .endsWith(
                             "); this node's workers were stopped, and the job has ended: find out"
                                     + " why node 0 was lost, and start it again on all nodes");
-            assertThat(second.process().onExit()).isCompleted();
             launch.assertNobodyIsLeft();
         }
     }
