@@ -1,6 +1,9 @@
 package org.yoloddp.rendezvous;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
 import java.security.cert.X509Certificate;
 import java.time.Clock;
 import java.util.LinkedHashMap;
@@ -8,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.error.ConfigurationException;
 
@@ -18,7 +22,8 @@ import org.yoloddp.error.ConfigurationException;
  * <p>Files are PEM; a private key is PKCS #8 without a password, for RSA, EC or Ed25519. The
  * process that serves the store needs a certificate, and with {@link #withMutual} its clients too.
  * Which certificates are trusted is the same for all processes of a job, the certificate itself
- * need not be.
+ * need not be. The process that serves the store reads files that are written anew for the next
+ * connection, so that a job can outlive its certificates.
  *
  * <p>The job's token is proven inside, together with the certificates of both ends (the channel
  * binding tls-server-end-point of RFC 5929, with SHA-256): somebody in between, even if he has a
@@ -210,6 +215,22 @@ public final class TlsOptions {
         return certificate == null || key == null
                 ? Optional.empty()
                 : Optional.of(TlsIdentity.read(certificate, key, clock));
+    }
+
+    /** When each file was written; one that cannot be looked at counts as never written. */
+    List<FileTime> written() {
+        return Stream.of(trust, certificate, key)
+                .flatMap(Stream::ofNullable)
+                .map(TlsOptions::written)
+                .toList();
+    }
+
+    private static FileTime written(Path file) {
+        try {
+            return Files.getLastModifiedTime(file);
+        } catch (IOException e) {
+            return FileTime.fromMillis(0);
+        }
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.util.concurrent.Executor;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,11 +16,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class Wires implements AutoCloseable {
 
-    private final @Nullable TlsContext tls;
+    private final @Nullable Supplier<TlsContext> tls;
     private final boolean isClient;
     private final Executor workers;
 
-    private Wires(@Nullable TlsContext tls, boolean isClient, Executor workers) {
+    private Wires(@Nullable Supplier<TlsContext> tls, boolean isClient, Executor workers) {
         this.tls = tls;
         this.isClient = isClient;
         this.workers = workers;
@@ -27,18 +28,19 @@ final class Wires implements AutoCloseable {
 
     /** Reads the files that a client needs, if any. */
     static Wires client(TlsOptions options) {
-        return new Wires(
-                options.isOn() ? TlsContext.of(options, Clock.systemUTC()) : null,
-                true,
-                Runnable::run);
+        if (!options.isOn()) {
+            return new Wires(null, true, Runnable::run);
+        }
+        TlsContext context = TlsContext.of(options, Clock.systemUTC());
+        return new Wires(() -> context, true, Runnable::run);
     }
 
-    /** Reads the files that a server needs, if any. */
+    /** Reads the files that a server needs, if any, and again when they have changed. */
     static Wires server(TlsOptions options, Clock clock) {
         if (!options.isOn()) {
             return new Wires(null, false, Runnable::run);
         }
-        TlsContext context = TlsContext.forServer(options, clock);
+        RenewedTls renewed = new RenewedTls(options, clock);
         ThreadPoolExecutor worker =
                 new ThreadPoolExecutor(
                         1,
@@ -52,13 +54,13 @@ final class Wires implements AutoCloseable {
                             return thread;
                         });
         worker.allowCoreThreadTimeOut(true);
-        return new Wires(context, false, worker);
+        return new Wires(renewed::current, false, worker);
     }
 
     Wire on(SocketChannel channel, EventLoop loop) {
         return tls == null
                 ? new Wire.Plain(channel)
-                : new TlsWire(channel, tls, isClient, workers, loop::execute);
+                : new TlsWire(channel, tls.get(), isClient, workers, loop::execute);
     }
 
     @Override

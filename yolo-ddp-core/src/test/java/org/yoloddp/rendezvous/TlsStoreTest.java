@@ -10,7 +10,10 @@ import java.lang.management.ThreadMXBean;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
 import java.security.KeyStore;
 import java.security.cert.Certificate;
 import java.time.Duration;
@@ -116,6 +119,36 @@ class TlsStoreTest {
         one.failureChannel(LONG).onFailure(told::complete);
         two.failureChannel(LONG).report(new IllegalStateException("no disk"));
         assertThat(told.get(10, TimeUnit.SECONDS)).hasMessageContaining("no disk");
+    }
+
+    @Test
+    void filesThatAreWrittenAnewCountForTheNextConnection() throws IOException {
+        Path trust = folder.resolve("server.crt");
+        Path key = folder.resolve("server.key");
+        TestCertificates first = TestCertificates.authority("first");
+        TestCertificates second = TestCertificates.authority("second");
+        TlsOptions trustsFirst = TlsOptions.trusting(first.writeCertificate(folder));
+        TlsOptions trustsSecond = TlsOptions.trusting(second.writeCertificate(folder));
+        replace(trust, first.writeCertificate(folder), 1);
+        replace(key, first.writeKey(folder), 1);
+        StoreServer server = serve(TlsOptions.trusting(trust).withCertificate(trust, key));
+        TcpStore before = connect(server.address(), trustsFirst, -1);
+        assertThatThrownBy(() -> connect(server.address(), trustsSecond, -1))
+                .isInstanceOf(HandshakeException.class);
+        // A certificate without its key is not used yet.
+        replace(trust, second.writeCertificate(folder), 2);
+        connect(server.address(), trustsFirst, -1).set("kept", new byte[] {1}, LONG);
+        replace(key, second.writeKey(folder), 2);
+        assertThat(connect(server.address(), trustsSecond, -1).get("kept", LONG))
+                .containsExactly(1);
+        assertThatThrownBy(() -> connect(server.address(), trustsFirst, -1))
+                .isInstanceOf(HandshakeException.class);
+        assertThat(before.get("kept", LONG)).containsExactly(1);
+    }
+
+    private static void replace(Path file, Path by, int second) throws IOException {
+        Files.copy(by, file, StandardCopyOption.REPLACE_EXISTING);
+        Files.setLastModifiedTime(file, FileTime.from(second, TimeUnit.SECONDS));
     }
 
     @Test
