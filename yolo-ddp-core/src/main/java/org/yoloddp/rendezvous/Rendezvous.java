@@ -291,7 +291,7 @@ public final class Rendezvous {
 
     private void checkOthers() {
         checkRefused();
-        for (long notes = store.add(NOTES, 0, SLICE); notesSeen < notes; notesSeen++) {
+        for (long notes = store.add(NOTES, 0, left()); notesSeen < notes; notesSeen++) {
             now(NOTES + "/" + (notesSeen + 1))
                     .ifPresent(
                             note ->

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Timeout;
 import org.yoloddp.comm.InMemoryStore;
 import org.yoloddp.comm.RankFailedException;
 import org.yoloddp.error.ConfigurationException;
+import org.yoloddp.testing.Tap;
 
 @Timeout(30)
 class RendezvousTest {
@@ -167,6 +169,34 @@ class RendezvousTest {
         assertThat(zero).isNotDone();
         join(1, 1, 2, FACTS).get(10, TimeUnit.SECONDS);
         zero.get(10, TimeUnit.SECONDS);
+    }
+
+    /** As when the launcher that serves it is stopped and goes on. */
+    @Test
+    void storeThatDoesNotAnswerForAWhileIsWaitedFor() throws Exception {
+        try (Tap tap = Tap.on(server.address())) {
+            StoreOptions options = StoreOptions.defaults().withGeneration(0).withRank(0);
+            TcpStore store = TcpStore.connect(tap.address(), token, options, LONG);
+            stores.add(store);
+            CountDownLatch waiting = new CountDownLatch(1);
+            Duration often = Duration.ofMillis(50);
+            CompletableFuture<List<Hello>> zero =
+                    CompletableFuture.supplyAsync(
+                            () ->
+                                    Rendezvous.join(
+                                            store,
+                                            0,
+                                            2,
+                                            FACTS,
+                                            LONG,
+                                            often,
+                                            notice -> waiting.countDown()));
+            assertThat(waiting.await(10, TimeUnit.SECONDS)).isTrue();
+            tap.hold(Duration.ofMillis(2500));
+            CompletableFuture<List<Hello>> one = join(0, 1, 2, FACTS);
+            assertThat(zero.get(10, TimeUnit.SECONDS)).hasSize(2);
+            assertThat(one.get(10, TimeUnit.SECONDS)).hasSize(2);
+        }
     }
 
     /** Who dies after it has come is noticed while the others still wait. */

@@ -10,6 +10,8 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
 
@@ -23,6 +25,7 @@ public final class Tap implements AutoCloseable {
     private final InetSocketAddress server;
     private final @Nullable SSLContext tls;
     private final ByteArrayOutputStream seen = new ByteArrayOutputStream();
+    private volatile long heldUntil = System.nanoTime();
 
     private Tap(ServerSocket listening, InetSocketAddress server, @Nullable SSLContext tls) {
         this.listening = listening;
@@ -56,6 +59,11 @@ public final class Tap implements AutoCloseable {
         }
     }
 
+    /** Lets nothing pass for a while; then comes all that was held back. */
+    public void hold(Duration time) {
+        heldUntil = System.nanoTime() + time.toNanos();
+    }
+
     private static void daemon(Runnable body) {
         Thread thread = new Thread(body, "tap");
         thread.setDaemon(true);
@@ -85,6 +93,9 @@ public final class Tap implements AutoCloseable {
             for (int count = in.read(bytes); count >= 0; count = in.read(bytes)) {
                 synchronized (seen) {
                     seen.write(bytes, 0, count);
+                }
+                while (System.nanoTime() - heldUntil < 0) {
+                    LockSupport.parkNanos(heldUntil - System.nanoTime());
                 }
                 out.write(bytes, 0, count);
                 out.flush();
