@@ -11,13 +11,13 @@ import org.jspecify.annotations.Nullable;
  * and MAX pass NaN on and take -0 for smaller than +0; U8 is unsigned. Which of its many bit
  * patterns a NaN has is not defined.
  *
- * <p>Elements pass through arrays of 256, small enough for the first-level cache: the JIT of Java
+ * <p>Elements pass through arrays of 512, small enough for the first-level cache: the JIT of Java
  * 17 vectorises loops over arrays but not over direct buffers, and the bulk copies run at the speed
  * of memcpy. One instance serves one thread.
  */
 public abstract class HostReduction {
 
-    static final int CHUNK = 256;
+    static final int CHUNK = 512;
 
     HostReduction() {}
 
