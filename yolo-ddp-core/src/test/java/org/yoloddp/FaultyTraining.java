@@ -53,7 +53,7 @@ public final class FaultyTraining {
     /** How long the ranks wait for one that does not come, or does not answer. */
     static final Duration PATIENCE = Duration.ofSeconds(4);
 
-    private static final long SLOW_NANOS = TimeUnit.MILLISECONDS.toNanos(80);
+    private static final long SLOW_NANOS = TimeUnit.MILLISECONDS.toNanos(150);
 
     /** Until a collective has to have ended; shorter where a test waits for that. */
     private static final Duration COLLECTIVE =

@@ -19,6 +19,10 @@ final class ChaosVerdict {
 
     private static final int KILLED = 137;
 
+    /** How a rank ends whose store no longer answers. */
+    private static final Set<String> STORE_GONE =
+            Set.of("StoreLostException", "StoreConnectionException");
+
     private final ChaosPlan plan;
     private final Result result;
     private final List<ToldFailure> told;
@@ -112,18 +116,29 @@ final class ChaosVerdict {
                             && blow != null
                             && (blamed == blow.rank()
                                     || blow.kind().endsJob()
-                                    || blow.kind() == Blow.Kind.KILL_RANKS);
+                                    || blow.kind() == Blow.Kind.KILL_RANKS
+                                    || blow.kind() == Blow.Kind.PAUSE_LAUNCHER
+                                            && hasLostStore(generation, blamed));
         } else {
             fine |=
                     blown
                             && blow != null
-                            && Set.of("StoreLostException", "StoreConnectionException")
-                                    .contains(type)
+                            && STORE_GONE.contains(type)
                             && (blow.kind().endsJob() || blow.kind() == Blow.Kind.PAUSE_LAUNCHER);
         }
         if (!fine) {
             wrong.add("rank " + note.rank() + " of start " + generation + " threw " + note.words());
         }
+    }
+
+    /** Who comes to a store that goes on again is told of those that have ended meanwhile. */
+    private boolean hasLostStore(int generation, int rank) {
+        return noticed.stream()
+                .anyMatch(
+                        note ->
+                                note.generation() == generation
+                                        && note.rank() == rank
+                                        && STORE_GONE.contains(note.words().get(0)));
     }
 
     private void checkExitCode() {

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Wants an otherwise idle machine, and a Python with the rival's packages. */
 @Tag("rival")
@@ -46,16 +47,8 @@ class RivalBenchTest {
     @CsvSource({"yolov5n, 320, 1.28, 1.65", "yolov5s, 320, 1.25, 2.0", "yolov5n, 640, 1.4, 2.2"})
     void stepIsFasterThanThatOfYoloV5AsShipped(
             String cfg, int imageSize, double float32, double bfloat16) throws IOException {
-        String python = System.getenv(PYTHON);
-        assumeTrue(python != null, "set " + PYTHON + " to a Python with the rival's packages");
         Map<String, Double> ratios =
-                ratios(
-                        "step",
-                        "--cfg=" + cfg,
-                        "--imgsz=" + imageSize,
-                        "--amp=both",
-                        "--rival=python",
-                        "--python=" + python);
+                ratiosToPython("step", "--cfg=" + cfg, "--imgsz=" + imageSize, "--amp=both");
         String name = cfg + ", " + imageSize + " px, batch 8, 2 threads, ";
         String shipped = " / YOLOv5 on PyTorch, as shipped";
         assertThat(ratios.get(name + "float32" + shipped))
@@ -76,9 +69,11 @@ class RivalBenchTest {
                 .satisfies(ratio -> assertThat(ratio).isGreaterThanOrEqualTo(1 / 1.015));
     }
 
-    @Test
-    void reducingCostsLittleMoreThanWaitingForEachOther() {
-        Map<String, Double> ratios = ratios("scaling");
+    /** Ranks that are threads, or so many processes. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 2})
+    void reducingCostsLittleMoreThanWaitingForEachOther(int processes) {
+        Map<String, Double> ratios = ratios("scaling", "--processes=" + processes);
         ratios.forEach(
                 (name, ratio) -> {
                     if (name.endsWith("full / barrier-only")) {
@@ -90,10 +85,41 @@ class RivalBenchTest {
         assertThat(ratios).hasSize(4);
     }
 
+    @Test
+    void allReduceIsFasterThanThatOfGloo() {
+        Map<String, Double> marks = new LinkedHashMap<>();
+        marks.put("2 ranks, 1024 bytes, shared memory / gloo", 30.0);
+        marks.put("2 ranks, 7500000 bytes, shared memory / gloo", 10.0);
+        marks.put("2 ranks, 7500000 bytes, ordinary memory / gloo", 4.0);
+        marks.put("2 ranks, 25000000 bytes, shared memory / gloo", 10.0);
+        marks.put("2 ranks, 25000000 bytes, shared memory / memcpy", 0.5);
+        marks.put("2 ranks, 25000000 bytes, ordinary memory / gloo", 4.0);
+        marks.put("2 ranks, 25000000 bytes, loopback sockets / gloo", 1.3);
+        Map<String, Double> ratios = ratiosToPython("allreduce");
+        ratios.keySet().stream()
+                .filter(name -> name.startsWith("4 ranks") && name.endsWith("gloo"))
+                .forEach(name -> marks.put(name, 1.0));
+        assertThat(marks).hasSize(7 + 3 * 6);
+        assertThat(marks)
+                .allSatisfy(
+                        (name, mark) ->
+                                assertThat(ratios.get(name))
+                                        .as(output.out())
+                                        .isGreaterThanOrEqualTo(mark));
+    }
+
     /** Elsewhere mixed precision is emulated, and slower. */
     private static boolean multipliesBfloat16() throws IOException {
         String features = Files.isReadable(CPU) ? Files.readString(CPU) : "";
         return features.contains("avx512_bf16") || features.contains("amx_bf16");
+    }
+
+    private Map<String, Double> ratiosToPython(String bench, String... options) {
+        String python = System.getenv(PYTHON);
+        assumeTrue(python != null, "set " + PYTHON + " to a Python with the rival's packages");
+        List<String> more = new ArrayList<>(List.of("--rival=python", "--python=" + python));
+        more.addAll(List.of(options));
+        return ratios(bench, more.toArray(String[]::new));
     }
 
     private Map<String, Double> ratios(String bench, String... options) {
