@@ -83,6 +83,7 @@ public final class Rendezvous {
      * @return who the ranks are, in order
      * @throws RendezvousTimeoutException if some do not come in time
      * @throws RendezvousRefusedException if the processes do not make one world
+     * @throws RendezvousInterruptedException if the thread is interrupted while some are missing
      * @throws CommunicationException if a rank that has come fails meanwhile
      * @throws ConfigurationException if the rank is not below the size
      */
@@ -229,6 +230,9 @@ public final class Rendezvous {
             } catch (StoreTimeoutException e) {
                 checkOthers();
                 List<Integer> missing = e.missing().stream().map(this::rankOf).toList();
+                if (Thread.currentThread().isInterrupted()) {
+                    throw RendezvousInterruptedException.of(me.rank(), missing, size);
+                }
                 if (left().isZero()) {
                     store.compareAndSet(LATE, null, bytes(missing), SLICE);
                     throw timeout(missing);

@@ -171,6 +171,22 @@ class RendezvousTest {
         zero.get(10, TimeUnit.SECONDS);
     }
 
+    /** The others may have been ended by the same signal before they came. */
+    @Test
+    void interruptEndsTheWait() {
+        TcpStore store = store(0, 1);
+        Thread.currentThread().interrupt();
+        try {
+            assertThatThrownBy(() -> Rendezvous.join(store, 1, 4, FACTS, LONG))
+                    .isInstanceOf(RendezvousInterruptedException.class)
+                    .hasMessage(
+                            "Rank 1 was interrupted at the rendezvous, to which ranks 0, 2, 3 of 4"
+                                    + " had not come. Nothing has begun, so nothing is lost.");
+        } finally {
+            assertThat(Thread.interrupted()).isTrue();
+        }
+    }
+
     /** As when the launcher that serves it is stopped and goes on. */
     @Test
     void storeThatDoesNotAnswerForAWhileIsWaitedFor() throws Exception {
