@@ -58,8 +58,6 @@ final class FaultyRank {
     /** Whether this process ends of its own accord. */
     private static final AtomicBoolean ENDING = new AtomicBoolean();
 
-    private static final AtomicBoolean MET = new AtomicBoolean();
-
     private static final int SMALL = 250;
     private static final int LARGE = 20_000;
 
@@ -154,7 +152,6 @@ final class FaultyRank {
 
     private Communicator connect(TcpStore store, FailureChannel channel) {
         Rendezvous.join(store, place.rank(), place.worldSize(), Map.of(), DEADLINE);
-        MET.set(true);
         GroupContext context =
                 new GroupContext(
                         place.rank(),
@@ -236,15 +233,15 @@ final class FaultyRank {
     }
 
     /**
-     * Lets this process take no notice of SIGTERM once all ranks have met, as one whose end waits
-     * for a step that is long in native code. An end of its own accord is not held up.
+     * Lets this process take no notice of SIGTERM while it takes part, as one whose end waits for a
+     * step that is long in native code. An end of its own accord is not held up.
      */
     static void resistOrderlyEnds() {
         Thread patient =
                 new Thread(
                         () -> {
                             long end = System.nanoTime() + DEADLINE.toNanos();
-                            while (MET.get() && !ENDING.get() && System.nanoTime() - end < 0) {
+                            while (!ENDING.get() && System.nanoTime() - end < 0) {
                                 LockSupport.parkNanos(LOOK_NANOS);
                             }
                         },
