@@ -202,7 +202,7 @@ final class Agent {
                 generation,
                 request(),
                 current == null ? List.of() : current.failures(now),
-                current == null ? List.of() : current.finished());
+                current == null ? List.of() : current.left());
     }
 
     private NodeState.Phase phase() {
@@ -229,7 +229,7 @@ final class Agent {
                 && a.generation() == b.generation()
                 && a.request() == b.request()
                 && a.failures().size() == b.failures().size()
-                && a.finished().size() == b.finished().size();
+                && a.left().size() == b.left().size();
     }
 
     private JobState exchange(long now) {
@@ -319,7 +319,7 @@ final class Agent {
                                         generation,
                                         last.request(),
                                         last.failures(),
-                                        last.finished()));
+                                        last.left()));
             } catch (StoreTimeoutException e) {
                 LOG.debug("node 0 has gone first", e);
             }

@@ -53,7 +53,9 @@ final class FailureLog {
 
     /** Takes what a node tells for the first time. */
     void add(NodeState node, long now) {
-        finished.addAll(node.finished());
+        node.left().stream()
+                .filter(end -> end.exitCode() == 0)
+                .forEach(end -> finished.add(end.rank()));
         for (FailureNote note : node.failures()) {
             long happened = now - Duration.ofMillis(note.ageMillis()).toNanos();
             note(new Entry(note.failure(), happened, note.blame()), now);

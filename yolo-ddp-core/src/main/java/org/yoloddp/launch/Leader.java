@@ -5,9 +5,12 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.IntUnaryOperator;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,6 +48,7 @@ final class Leader {
     private final RankChannel channel;
     private final Map<Integer, Sighting> seen = new HashMap<>();
     private final FailureLog failures = new FailureLog();
+    private final Set<Integer> left = new HashSet<>();
     private JobState job;
     private Reason reason = Reason.FAILURE;
     private boolean clashForgiven;
@@ -151,6 +155,7 @@ final class Leader {
                                                 node.processes()))
                         .toList();
         failures.clear();
+        left.clear();
         rootTold = false;
         job = job.running(members, masterPort.applyAsInt(job.generation()));
         LOG.debug("generation {}: {}", job.generation(), members);
@@ -167,9 +172,7 @@ final class Leader {
                 lost.add(member);
                 continue;
             }
-            if (isCurrent(node)) {
-                failures.add(node.state, now);
-            }
+            take(node.state, now);
             interrupted |= node.state.request() == Request.STOP;
             membership |= node.state.request() == Request.LEAVE;
             allDone &= isCurrent(node) && node.state.phase() == NodeState.Phase.DONE;
@@ -187,6 +190,19 @@ final class Leader {
         } else if (failures.isEmpty() && (membership || hasNewcomer(now))) {
             stop(Reason.MEMBERSHIP);
         }
+    }
+
+    /** Takes who has ended: for one that did so in good order, others may still wait to come. */
+    private void take(NodeState node, long now) {
+        if (node.generation() != job.generation()) {
+            return;
+        }
+        failures.add(node, now);
+        Stream<WorkerFailure> asked =
+                node.failures().stream().map(FailureNote::failure).filter(Leader::wasInterrupted);
+        Stream.concat(node.left().stream(), asked)
+                .filter(end -> left.add(end.rank()))
+                .forEach(end -> channel.left(job.generation(), end));
     }
 
     private void lost(List<Member> lost) {
@@ -256,9 +272,7 @@ final class Leader {
             if (node == null || isLost(node, now)) {
                 continue;
             }
-            if (isCurrent(node)) {
-                failures.add(node.state, now);
-            }
+            take(node.state, now);
             boolean over =
                     switch (node.state.phase()) {
                         case DONE, STOPPED -> isCurrent(node);

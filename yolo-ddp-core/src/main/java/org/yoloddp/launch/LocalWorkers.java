@@ -30,7 +30,7 @@ final class LocalWorkers {
     private final LaunchFiles files;
     private final List<Worker> workers = new ArrayList<>();
     private final List<Failure> failures = new ArrayList<>();
-    private final List<Integer> finished = new ArrayList<>();
+    private final List<WorkerFailure> left = new ArrayList<>();
     private long lastObserved;
     private boolean stopping;
     private boolean told;
@@ -159,31 +159,32 @@ final class LocalWorkers {
         worker.process.kill(); // what it has started and left behind
         worker.output.await(LAST_WORDS_MILLIS);
         worker.errors.await(LAST_WORDS_MILLIS);
-        if (code == 0) {
-            finished.add(worker.rank);
+        long ended = worker.process.endedNanos();
+        if (code == 0 || stopping && ended - stopNanos >= 0) {
+            left.add(failure(worker, code, "", false));
             return;
         }
-        long ended = worker.process.endedNanos();
-        if (stopping && ended - stopNanos >= 0) {
-            return; // it was asked to
-        }
         Optional<Content> content = ErrorFile.read(files.errorFile(job.generation(), worker.rank));
-        Path log = files.logFile(job, worker.localRank, worker.rank, 2);
         ErrorFile.Blame blame = content.map(Content::blame).orElse(null);
-        JobState.Member self = job.members().get(groupRank);
-        WorkerFailure failure =
-                new WorkerFailure(
-                        worker.rank,
-                        worker.localRank,
-                        self.nodeRank(),
-                        self.host(),
-                        worker.process.pid(),
-                        code,
-                        content.map(Content::message).orElseGet(worker.errors::lastLine),
-                        log == null ? null : log.toString(),
-                        blame != null);
+        String cause = content.map(Content::message).orElseGet(worker.errors::lastLine);
+        WorkerFailure failure = failure(worker, code, cause, blame != null);
         LOG.info("{}", failure.describe());
         failures.add(new Failure(failure, ended, blame));
+    }
+
+    private WorkerFailure failure(Worker worker, int code, String cause, boolean consequence) {
+        Path log = files.logFile(job, worker.localRank, worker.rank, 2);
+        JobState.Member self = job.members().get(groupRank);
+        return new WorkerFailure(
+                worker.rank,
+                worker.localRank,
+                self.nodeRank(),
+                self.host(),
+                worker.process.pid(),
+                code,
+                cause,
+                log == null ? null : log.toString(),
+                consequence);
     }
 
     /** Asks all to end; those still there after that time are killed. Later calls do nothing. */
@@ -228,12 +229,12 @@ final class LocalWorkers {
 
     /** Whether all have ended, and well. */
     boolean allWell() {
-        return finished.size() == workers.size();
+        return left.stream().filter(end -> end.exitCode() == 0).count() == workers.size();
     }
 
-    /** Ranks that ended with exit code 0. */
-    List<Integer> finished() {
-        return List.copyOf(finished);
+    /** Those that ended with exit code 0, or since they were asked to. */
+    List<WorkerFailure> left() {
+        return List.copyOf(left);
     }
 
     /** Those that failed by themselves, in order of time. */

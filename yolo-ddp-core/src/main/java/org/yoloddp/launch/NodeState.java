@@ -14,7 +14,7 @@ import java.util.List;
  * @param generation the start of workers that the phase belongs to, -1 before the first
  * @param request what it asks for
  * @param failures of its workers in this generation, in order of time
- * @param finished ranks of its workers that have ended with exit code 0
+ * @param left its workers that have ended well, or since they were asked to
  */
 record NodeState(
         String agent,
@@ -26,7 +26,7 @@ record NodeState(
         int generation,
         Request request,
         List<FailureNote> failures,
-        List<Integer> finished) {
+        List<WorkerFailure> left) {
 
     /** What a node's workers do. */
     enum Phase {

@@ -19,6 +19,9 @@ interface RankChannel {
     /** Lets the ranks know which of them failed first, before they are made to end. */
     void tell(int generation, WorkerFailure root);
 
+    /** Lets the ranks know that one ended as it should, or might, for who waits for it to come. */
+    void left(int generation, WorkerFailure end);
+
     /** That of the ranks that a server connects. */
     static RankChannel of(StoreServer server) {
         Decided last = new Decided();
@@ -32,6 +35,11 @@ interface RankChannel {
             @Override
             public void tell(int generation, WorkerFailure root) {
                 server.rankFailed(generation, root.rank(), root.host(), root.pid(), root.how());
+            }
+
+            @Override
+            public void left(int generation, WorkerFailure end) {
+                server.rankLeft(generation, end.rank(), end.host(), end.pid(), end.how());
             }
         };
     }

@@ -4,7 +4,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a worker ended that should not have ended so.
+ * How a worker ended, most often one that should not have ended so.
  *
  * @param rank its number in the world
  * @param localRank its number on its node

@@ -3,10 +3,13 @@ package org.yoloddp.rendezvous;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -25,7 +28,8 @@ import org.yoloddp.comm.RemoteCauseException;
  *
  * <p>A launcher sees what no connection shows: that a rank ended before it had connected, or after
  * it had left. What it says counts unless something was decided before; only of the same rank other
- * words may be better, which are on their way as long as its connection is open.
+ * words may be better, which are on their way as long as its connection is open. An end in good
+ * order is no failure, but that rank will not come any more to who waits for it.
  */
 final class FailureBoard implements Service {
 
@@ -40,6 +44,13 @@ final class FailureBoard implements Service {
         final FailureDetector detector;
         final Map<Connection, Boolean> members = new LinkedHashMap<>();
         final Map<Integer, Connection> ranks = new HashMap<>();
+
+        /** Ranks that were there when the last of those that are now came, or are that one. */
+        final Set<Integer> met = new HashSet<>();
+
+        /** Ranks whose processes have ended in good order. */
+        final Map<Integer, RankFailedException> left = new TreeMap<>();
+
         @Nullable CommunicationException decided;
         @Nullable CommunicationException accusation;
         @Nullable RankFailedException seen;
@@ -119,11 +130,15 @@ final class FailureBoard implements Service {
         Job job = jobs.computeIfAbsent(peer.generation(), Job::new);
         job.members.put(connection, true);
         if (peer.rank() >= 0) {
+            job.met.retainAll(job.ranks.keySet());
+            job.met.add(peer.rank());
             job.ranks.put(peer.rank(), connection);
             job.detector.connected(peer.rank());
         }
         if (job.decided != null) {
             tell(connection, job.decided);
+        } else {
+            endVainWaits(job);
         }
     }
 
@@ -189,22 +204,45 @@ final class FailureBoard implements Service {
         if (job.decided != null || job.seen != null) {
             return;
         }
-        Beat last = job.detector.last(rank);
-        RankFailedException failure =
-                RankFailedException.of(
-                        "world",
-                        rank,
-                        host,
-                        pid,
-                        last.step(),
-                        last.describe(),
-                        RemoteCauseException.seen(how));
+        RankFailedException failure = gone(job, rank, host, pid, how);
         job.seen = failure;
         if (job.ranks.containsKey(rank)) {
             loop.schedule(LAST_WORDS, () -> decide(job, failure));
         } else {
             decide(job, failure);
         }
+    }
+
+    /**
+     * Takes that a rank's process has ended in good order; on the loop's thread. Those that came
+     * after it had gone, or before it could come, would wait for it.
+     */
+    void left(int generation, int rank, String host, long pid, String how) {
+        Job job = jobs.computeIfAbsent(generation, Job::new);
+        job.left.put(rank, gone(job, rank, host, pid, how));
+        endVainWaits(job);
+    }
+
+    /** Fails ranks that have come when another, which has ended since, was not there. */
+    private void endVainWaits(Job job) {
+        if (!job.ranks.isEmpty()) {
+            job.left.entrySet().stream()
+                    .filter(entry -> !job.met.contains(entry.getKey()))
+                    .findFirst()
+                    .ifPresent(entry -> decide(job, entry.getValue()));
+        }
+    }
+
+    private static RankFailedException gone(Job job, int rank, String host, long pid, String how) {
+        Beat last = job.detector.last(rank);
+        return RankFailedException.of(
+                "world",
+                rank,
+                host,
+                pid,
+                last.step(),
+                last.describe(),
+                RemoteCauseException.seen(how));
     }
 
     private static RankFailedException failed(

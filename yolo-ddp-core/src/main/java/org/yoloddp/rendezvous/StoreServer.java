@@ -244,6 +244,25 @@ public final class StoreServer implements AutoCloseable {
                 });
     }
 
+    /**
+     * Says that the process of a rank has ended in good order. Nobody fails of it but those who
+     * wait for it to come: they connected when it was not there.
+     *
+     * @param number the restart generation
+     * @param rank the rank, by number in the world
+     * @param host where it ran
+     * @param pid its process, -1 if that is not known
+     * @param how how it ended, in words
+     */
+    public void rankLeft(int number, int rank, String host, long pid, String how) {
+        loop.execute(
+                () -> {
+                    if (number >= generation) {
+                        board.left(number, rank, host, pid, how);
+                    }
+                });
+    }
+
     private void listen() {
         board.start();
         try {

@@ -25,6 +25,8 @@ public final class ChannelWorker {
 
     /** What a rank does. */
     enum Part {
+        /** Never connects, and ends when asked to. */
+        ABSENT,
         /** Is ended by a signal that somebody sends, before it connects, once others have. */
         ASKED,
         /** Ends, before it connects, once others have. */
@@ -55,6 +57,7 @@ public final class ChannelWorker {
 
     private void play(Part part) throws IOException {
         switch (part) {
+            case ABSENT -> LockSupport.parkNanos(DEADLINE.toNanos());
             case ASKED -> {
                 awaitUp(worldSize - 1);
                 signal("TERM");

@@ -165,7 +165,7 @@ class LeaderTest {
                         0,
                         Request.NONE,
                         notes,
-                        List.of(1)));
+                        List.of(left(1, 0))));
         step();
         seconds += 3;
         heartbeats();
@@ -376,7 +376,7 @@ class LeaderTest {
                         0,
                         Request.NONE,
                         List.of(),
-                        List.of(0)));
+                        List.of(left(0, 0))));
         channel.decisions.put(0, StoreLostException.of("world", "the server", "it is gone"));
         step();
         seconds += 3;
@@ -461,6 +461,9 @@ class LeaderTest {
         put(0, Phase.RUNNING, 0, asked);
         assertThat(step().phase()).isEqualTo(JobState.Phase.RUNNING);
         assertThat(channel.told).isEmpty();
+        assertThat(channel.left)
+                .as("for who waits for it to come")
+                .containsExactly("0: rank 1: it was ended by SIGTERM (exit code 143)");
         seconds += 2;
         put(0, Phase.RUNNING, 0, asked);
         assertThat(step().phase()).isEqualTo(JobState.Phase.STOPPING);
@@ -468,6 +471,28 @@ class LeaderTest {
                 .containsExactly("0: rank 1: it was ended by SIGTERM (exit code 143)");
         put(0, Phase.STOPPED, 0, asked);
         assertThat(step().outcome()).isEqualTo(Outcome.INTERRUPTED);
+    }
+
+    /** Who waits for them to come must know; whether somebody does, the channel sees. */
+    @Test
+    void ranksAreToldOnceOfEachThatEndedInGoodOrder() {
+        leader = leader("1", 0);
+        run(1);
+        nodes.put(0, left(Phase.RUNNING, Request.NONE, left(1, 0)));
+        assertThat(step().phase()).isEqualTo(JobState.Phase.RUNNING);
+        nodes.put(0, left(Phase.RUNNING, Request.STOP, left(1, 0)));
+        assertThat(step().phase()).isEqualTo(JobState.Phase.STOPPING);
+        nodes.put(0, left(Phase.STOPPED, Request.STOP, left(1, 0), left(0, 143)));
+        assertThat(step().outcome()).isEqualTo(Outcome.INTERRUPTED);
+        assertThat(channel.left)
+                .containsExactly(
+                        "0: rank 1: it ended with exit code 0 while the others still needed it",
+                        "0: rank 0: it was ended by SIGTERM (exit code 143)");
+        assertThat(channel.told).isEmpty();
+    }
+
+    private NodeState left(Phase phase, Request request, WorkerFailure... ends) {
+        return new NodeState("a0", 0, "h0", 2, ++beat, phase, 0, request, List.of(), List.of(ends));
     }
 
     @Test
@@ -488,6 +513,7 @@ class LeaderTest {
 
         final Map<Integer, CommunicationException> decisions = new TreeMap<>();
         final List<String> told = new ArrayList<>();
+        final List<String> left = new ArrayList<>();
 
         @Override
         public Optional<CommunicationException> decision(int generation) {
@@ -497,6 +523,11 @@ class LeaderTest {
         @Override
         public void tell(int generation, WorkerFailure root) {
             told.add(generation + ": rank " + root.rank() + ": " + root.how());
+        }
+
+        @Override
+        public void left(int generation, WorkerFailure end) {
+            left.add(generation + ": rank " + end.rank() + ": " + end.how());
         }
     }
 
@@ -560,7 +591,13 @@ class LeaderTest {
                                 n.generation(),
                                 n.request(),
                                 n.failures(),
-                                n.finished()));
+                                n.left()));
+    }
+
+    private static WorkerFailure left(int rank, int exitCode) {
+        int node = rank / 2;
+        return new WorkerFailure(
+                rank, rank % 2, node, "h" + node, 10 + rank, exitCode, "", null, false);
     }
 
     private static FailureNote note(int rank, int node, String cause, long ageMillis, Blame blame) {

@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -34,6 +35,8 @@ import org.yoloddp.rendezvous.JobToken;
 class SharedCauseTest {
 
     @TempDir private Path folder;
+
+    private final List<Launcher> launchers = new CopyOnWriteArrayList<>();
 
     private final ByteArrayOutputStream out = new ByteArrayOutputStream();
 
@@ -82,6 +85,28 @@ class SharedCauseTest {
         assertThat(folder.resolve("told.2")).content().contains("0 Rank 0 ", "exit code 7");
     }
 
+    /** Without a word they would wait for who does not come until they are killed. */
+    @Test
+    void stopBeforeAllHaveMetDoesNotWaitForTheRanksThatWaitForTheOthers() throws Exception {
+        CompletableFuture<Void> stop =
+                CompletableFuture.runAsync(
+                        () -> {
+                            LauncherTest.eventually(
+                                    () ->
+                                            Files.exists(folder.resolve("up.1"))
+                                                    && Files.exists(folder.resolve("up.2")));
+                            launchers.get(0).stop(StopSignal.TERMINATE);
+                        });
+        LaunchReport report = launch(0, "ABSENT", "RESISTS", "RESISTS");
+        stop.get(10, TimeUnit.SECONDS);
+        assertThat(report.outcome()).as(out.toString()).isEqualTo(Outcome.INTERRUPTED);
+        for (int rank = 1; rank < 3; rank++) {
+            assertThat(folder.resolve("told." + rank))
+                    .content()
+                    .matches("0 Rank 0 .+ it was ended by SIGTERM \\(exit code 143\\)\\..*");
+        }
+    }
+
     /** One rank on node 1, all others on node 0. */
     private LaunchReport launch(int restarts, String... parts) throws Exception {
         int port;
@@ -107,6 +132,7 @@ class SharedCauseTest {
                             .optConsole(out, out)
                             .settings();
             Launcher launcher = new Launcher(settings, environment);
+            launchers.add(launcher);
             nodes.add(CompletableFuture.supplyAsync(launcher::run));
         }
         LaunchReport report = nodes.get(0).get(60, TimeUnit.SECONDS);

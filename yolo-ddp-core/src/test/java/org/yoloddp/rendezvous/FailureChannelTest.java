@@ -241,6 +241,41 @@ class FailureChannelTest {
         assertThat(heard.get(2)).isEmpty();
     }
 
+    @Test
+    void rankThatEndedInGoodOrderBeforeItCameFailsWhoWaitsForIt() throws Exception {
+        connect(1);
+        server.rankLeft(0, 1, "far", 77, "it was ended by SIGTERM (exit code 143)");
+        assertThat(decisions(0).get(0))
+                .hasMessageStartingWith("Rank 1 (process 77 on far) failed")
+                .hasMessageContaining(": it was ended by SIGTERM (exit code 143). The other");
+    }
+
+    @Test
+    void rankThatComesAfterAnotherEndedInGoodOrderDoesNotWaitForIt() throws Exception {
+        server.onFailure((generation, failure) -> atServer.add(failure));
+        server.rankLeft(0, 1, "far", 77, "it was ended by SIGTERM (exit code 143)");
+        assertThat(server.awaitRanksLeft(LONG)).isTrue();
+        assertThat(atServer).as("nobody waits").isEmpty();
+        connect(options.withRank(0));
+        assertThat(decisions(0).get(0)).hasMessageStartingWith("Rank 1 (process 77 on far)");
+    }
+
+    /** They meet, rank 1 has done its work and ends, and rank 0 still saves. */
+    @Test
+    void rankThatEndedInGoodOrderAfterAllHadMetFailsNobody() throws Exception {
+        connect(3);
+        ranks.get(1).close();
+        ranks.get(2).progress("train", 3);
+        server.rankLeft(0, 1, "here", 77, "it was ended by SIGTERM (exit code 143)");
+        assertThat(heard.get(0).poll(500, TimeUnit.MILLISECONDS)).isNull();
+        assertThat(atServer).isEmpty();
+        // The next time that they meet, it is missing.
+        ranks.get(2).close();
+        connect(options.withRank(2));
+        assertThat(heard.get(3).poll(10, TimeUnit.SECONDS))
+                .hasMessageStartingWith("Rank 1 (process 77 on here)");
+    }
+
     /** Rank 2 ends before it has connected: only a launcher can know. */
     @Test
     void launcherTellsOfARankThatNeverConnected() throws Exception {

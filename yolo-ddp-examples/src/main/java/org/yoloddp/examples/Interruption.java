@@ -3,7 +3,9 @@ package org.yoloddp.examples;
 import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import org.yoloddp.DistributedTrainer;
 import org.yoloddp.launch.StopSignal;
+import org.yoloddp.train.TrainingRun;
 
 /**
  * Turns Ctrl-C and SIGTERM into an interrupt of the thread that made this, so that all ranks end
@@ -16,6 +18,7 @@ import org.yoloddp.launch.StopSignal;
 final class Interruption implements AutoCloseable {
 
     private static final Duration LIMIT = Duration.ofMinutes(2);
+    private static final long AGAIN_MILLIS = 100;
 
     private final Thread worker = Thread.currentThread();
     private final CountDownLatch done = new CountDownLatch(1);
@@ -23,6 +26,7 @@ final class Interruption implements AutoCloseable {
     private final Console console;
     private final boolean secondEndsNow;
     private volatile boolean happened;
+    private volatile boolean starting;
 
     /** One that signals cannot cut short. */
     Interruption(Console console) {
@@ -47,6 +51,24 @@ final class Interruption implements AutoCloseable {
         return happened;
     }
 
+    /**
+     * Starts a training, which a signal cancels. Until it has started, the thread is interrupted
+     * again and again: what it calls may lose an interrupt, such as the loading of native
+     * libraries, and it may then wait for ranks that the signal has ended.
+     */
+    TrainingRun start(DistributedTrainer trainer) {
+        starting = true;
+        try {
+            TrainingRun run = trainer.start();
+            if (happened) {
+                run.cancel();
+            }
+            return run;
+        } finally {
+            starting = false;
+        }
+    }
+
     private void interrupt() {
         happened = true;
         try (Signals again = secondEndsNow ? new Signals(this::endNow) : null) {
@@ -54,8 +76,15 @@ final class Interruption implements AutoCloseable {
                     "interrupted: ending after this step"
                             + (again == null ? "" : "; once more ends at once"));
             worker.interrupt();
-            if (!done.await(LIMIT.toSeconds(), TimeUnit.SECONDS)) {
-                console.warn("the training did not end within " + LIMIT.toSeconds() + " s");
+            long end = System.nanoTime() + LIMIT.toNanos();
+            while (!done.await(AGAIN_MILLIS, TimeUnit.MILLISECONDS)) {
+                if (starting) {
+                    worker.interrupt();
+                }
+                if (System.nanoTime() - end >= 0) {
+                    console.warn("the training did not end within " + LIMIT.toSeconds() + " s");
+                    return;
+                }
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

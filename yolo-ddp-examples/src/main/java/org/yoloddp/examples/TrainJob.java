@@ -70,7 +70,7 @@ final class TrainJob {
                             .optArgs(options.toMap())
                             .optHyperparameters(hyp.toMap());
             try (DistributedTrainer trainer = trainer(data, hyp, folder)) {
-                TrainingReport report = trainer.train();
+                TrainingReport report = interruption.start(trainer).join();
                 if (placement.writes()) {
                     tell(report, folder.path());
                 }

@@ -22,6 +22,8 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.yoloddp.detection.SyntheticShapes;
 
 /** {@code launch train}, with signals to the launcher. */
@@ -158,6 +160,26 @@ class LaunchedTrainingTest {
                 .content()
                 .contains(
                         "warning: interrupted: the ranks end in good order; once more kills them");
+    }
+
+    /** At moments at which ranks have begun to load, wait for others, and prepare. */
+    @ParameterizedTest
+    @ValueSource(ints = {700, 900, 1100, 1300, 1800})
+    @Tag("slow")
+    void stopOfTheLauncherAtTheStartEndsSoon(int millis) throws IOException, InterruptedException {
+        Process launcher = start(3, 64);
+        launcher.inputReader().close();
+        try {
+            LockSupport.parkNanos(TimeUnit.MILLISECONDS.toNanos(millis));
+            List<ProcessHandle> ranks = launcher.descendants().toList();
+            signal(launcher, "TERM");
+            assertThat(launcher.waitFor(20, TimeUnit.SECONDS)).isTrue();
+            assertThat(launcher.exitValue()).isIn(130, 143);
+            assertThat(ranks).noneMatch(ProcessHandle::isAlive);
+        } finally {
+            launcher.descendants().forEach(ProcessHandle::destroyForcibly);
+            launcher.destroyForcibly();
+        }
     }
 
     /** Steps are long here, so that the training would go on for a while after the first. */
