@@ -10,6 +10,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -70,6 +73,58 @@ class SharedMemoryCommunicatorTest extends CommunicatorFailureContract {
                 assertThat(Arrays.equals(results.get(0), parts[0])).isFalse();
             }
         }
+    }
+
+    /** Rank 1 takes part in 20 calls, which are more than others see at once, and then computes. */
+    @Test
+    void whoWaitsDoesTheWorkOfWhoComputes() throws Exception {
+        List<Communicator> world = world(2);
+        CountDownLatch waited = new CountDownLatch(1);
+        List<Float> results =
+                RankGroup.results(
+                        world,
+                        c -> {
+                            CommBuffer[] buckets = new CommBuffer[20];
+                            Work last = null;
+                            for (int i = 0; i < buckets.length; i++) {
+                                buckets[i] = c.allocate(DType.F32, 300_000);
+                                buckets[i].bytes().putFloat(1_199_996, c.rank() + i);
+                                last = allReduce(c, buckets[i], ReduceOp.SUM, "bucket " + i);
+                            }
+                            if (c.rank() == 1) {
+                                assertThat(waited.await(LONG.toSeconds(), TimeUnit.SECONDS))
+                                        .as("the other does not need this rank")
+                                        .isTrue();
+                            }
+                            last.await(LONG);
+                            waited.countDown();
+                            return buckets[19].bytes().getFloat(1_199_996);
+                        });
+        assertThat(results).containsExactly(39f, 39f);
+    }
+
+    @Test
+    void whatIsOnlyLookedForEndsSoonAndWhatNobodyLooksForEndsToo() throws Exception {
+        List<Long> millis =
+                RankGroup.results(
+                        world(2),
+                        c -> {
+                            CommBuffer b = c.allocate(DType.F32, 2_000_000);
+                            long start = System.nanoTime();
+                            Work work = allReduce(c, b, ReduceOp.SUM, "looked for");
+                            while (!work.isDone() && System.nanoTime() - start < LONG.toNanos()) {
+                                LockSupport.parkNanos(1_000_000);
+                            }
+                            long end = System.nanoTime();
+                            c.barrier("between").await(LONG);
+                            CountDownLatch ended = new CountDownLatch(1);
+                            Work unseen = allReduce(c, b, ReduceOp.SUM, "nobody looks for");
+                            assertThat(unseen.whenEnded(ended::countDown)).isTrue();
+                            assertThat(ended.await(LONG.toSeconds(), TimeUnit.SECONDS)).isTrue();
+                            return (end - start) / 1_000_000;
+                        });
+        // If nobody were in a hurry for it, it would take a second.
+        assertThat(millis).allSatisfy(time -> assertThat(time).isLessThan(600));
     }
 
     @Test

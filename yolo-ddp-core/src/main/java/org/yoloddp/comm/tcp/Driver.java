@@ -6,9 +6,10 @@ import org.yoloddp.comm.HelperThread;
 
 /**
  * The thread of one rank that works on operations while the rank computes, and looks after its
- * peers. While something is pending it looks again and again, each time after twice as long, for
- * looking costs the rank a part of its core; it sleeps longer while a thread of the rank waits and
- * does the work itself, and long when there is nothing.
+ * peers. While something urgent is pending it looks again and again, each time after twice as long,
+ * for looking costs the rank a part of its core; it sleeps longer while a thread of the rank waits
+ * and does the work itself, and long when there is nothing, or nothing but to take note of what
+ * others have ended.
  */
 final class Driver {
 
@@ -16,7 +17,7 @@ final class Driver {
     private static final long LONG_NANOS = 1_000_000;
     private static final long LONGEST_NANOS = 4_000_000;
     private static final long IDLE_NANOS = 50_000_000;
-    private static final long LINGER_NANOS = 20_000_000;
+    private static final long LINGER_NANOS = 2_000_000;
 
     private final Session session;
     private final HelperThread thread;
@@ -53,7 +54,9 @@ final class Driver {
             boolean pending = false;
             boolean waited = false;
             for (SharedGroup group : session.groups()) {
-                if (!group.isEmpty()) {
+                if (!group.isUrgent()) {
+                    group.drive(true);
+                } else {
                     pending = true;
                     waited |= group.waiters.get() > 0;
                     helped |= group.waiters.get() == 0 && group.drive(false);
@@ -82,7 +85,8 @@ final class Driver {
         }
         idle = true;
         try {
-            if (!thread.isFinishing() && session.groups().stream().allMatch(SharedGroup::isEmpty)) {
+            if (!thread.isFinishing()
+                    && session.groups().stream().noneMatch(SharedGroup::isUrgent)) {
                 LockSupport.parkNanos(this, IDLE_NANOS);
             }
         } finally {

@@ -7,10 +7,14 @@ import org.yoloddp.comm.Completion;
 import org.yoloddp.comm.Fingerprint;
 import org.yoloddp.comm.FlightRecord;
 import org.yoloddp.comm.HostBuffer;
+import org.yoloddp.comm.Operation;
 import org.yoloddp.comm.Slice;
 
 /** One rank's part of an operation. All but the end is touched by the thread that drives. */
 final class Entry extends Completion {
+
+    /** Nothing is left undone for longer. */
+    private static final long PATIENCE_NANOS = 1_000_000_000;
 
     /** The number among the rank's calls in the group. */
     final long index;
@@ -26,11 +30,15 @@ final class Entry extends Completion {
     final int[] locals;
 
     private final FlightRecord record;
+    private final long since = System.nanoTime();
 
     /** How this rank's memory takes part. */
     int kind;
 
     Arena.@Nullable Place place;
+
+    /** Set by whoever looks for the end without waiting for it. */
+    volatile boolean hurried;
 
     boolean started;
     boolean staged;
@@ -92,6 +100,20 @@ final class Entry extends Completion {
                 && slices.size() <= 1
                 && (call.dtype() == null
                         || call.count() * call.dtype().bytes() * participants.length <= bytes);
+    }
+
+    /**
+     * Tells whether the rank's own thread has to work on it. What lies in shared memory is done by
+     * whoever waits for it, of any rank: while all compute, work on it would only take a core from
+     * one of them. Connections, and memory of this process, nobody else can see to.
+     */
+    boolean isUrgent() {
+        return hurried
+                || isWide()
+                || isMessage()
+                || kind == Board.STAGED
+                || call.operation() == Operation.SPLIT
+                || System.nanoTime() - since > PATIENCE_NANOS;
     }
 
     /** Takes note that all have come and the work begins. */

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import org.yoloddp.comm.CollectiveMismatchException;
 import org.yoloddp.comm.CollectiveTimeoutException;
@@ -29,7 +30,15 @@ final class LateCalls {
 
     /** Asks the ranks of other hosts where they are. */
     LateCalls ask() {
-        answers.putAll(group.ask());
+        Bulletin bulletin = group.session.bulletin();
+        List<Integer> others =
+                IntStream.range(0, group.size()).filter(r -> !group.isHere(r)).boxed().toList();
+        if (bulletin != null && !others.isEmpty()) {
+            Map<Integer, Answer> byWorld = bulletin.ask(group.id, group.world(others));
+            others.stream()
+                    .filter(r -> byWorld.containsKey(group.worldRanks[r]))
+                    .forEach(r -> answers.put(r, byWorld.get(group.worldRanks[r])));
+        }
         return this;
     }
 

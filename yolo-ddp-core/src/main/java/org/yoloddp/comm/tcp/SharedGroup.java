@@ -27,11 +27,11 @@ import org.yoloddp.comm.Operation;
  *
  * <p>A call goes into the rank's ring on the {@link Board}. An operation starts when it is at the
  * head of the ring of each rank that takes part, and is cut into slices, which any rank's thread
- * claims: the one that waits, or the session's own. So a rank that is busy holds nobody up, a rank
- * that comes last does what is small all by itself, and the slices being disjoint, the bits are the
- * same whoever does them. Buckets in shared memory are worked on in place. Ordinary memory passes
- * through a few slices' worth of shared memory, small enough for the caches; only its own rank
- * copies it in and out.
+ * claims: the one that waits, or, for what is urgent, the session's own. So a rank that is busy
+ * holds nobody up, a rank that comes last does what is small all by itself, and the slices being
+ * disjoint, the bits are the same whoever does them. Buckets in shared memory are worked on in
+ * place. Ordinary memory passes through a few slices' worth of shared memory, small enough for the
+ * caches; only its own rank copies it in and out.
  *
  * <p>An operation ends for all ranks by one change of the board under its lock, and so does the
  * group when it fails: it cannot succeed on one rank and fail on another. A rank says that it is
@@ -139,7 +139,7 @@ final class SharedGroup {
         }
         new LateCalls(this).checkLeft(entry);
         drive(true);
-        if (!entry.isDone()) {
+        if (!entry.isDone() && entry.isUrgent()) {
             session.driver.wake();
         }
         return entry;
@@ -249,6 +249,16 @@ final class SharedGroup {
     boolean isEmpty() {
         synchronized (queueLock) {
             return queue.isEmpty();
+        }
+    }
+
+    /** Tells whether something is pending that cannot be left to who waits for it. */
+    boolean isUrgent() {
+        synchronized (queueLock) {
+            return !queue.isEmpty()
+                    && (failure != null
+                            || published < submitted
+                            || queue.stream().anyMatch(Entry::isUrgent));
         }
     }
 
@@ -445,20 +455,6 @@ final class SharedGroup {
 
     boolean isHere(int other) {
         return session.isHere(worldRanks[other]);
-    }
-
-    /** Asks the ranks of other hosts where they are. */
-    Map<Integer, Answer> ask() {
-        Bulletin bulletin = session.bulletin();
-        List<Integer> others = Arrays.stream(all).filter(r -> !isHere(r)).boxed().toList();
-        Map<Integer, Answer> answers = new HashMap<>();
-        if (bulletin != null && !others.isEmpty()) {
-            Map<Integer, Answer> byWorld = bulletin.ask(id, world(others));
-            others.stream()
-                    .filter(r -> byWorld.containsKey(worldRanks[r]))
-                    .forEach(r -> answers.put(r, byWorld.get(worldRanks[r])));
-        }
-        return answers;
     }
 
     /** Tells whether a call of this group, by another rank, waits for this rank. */

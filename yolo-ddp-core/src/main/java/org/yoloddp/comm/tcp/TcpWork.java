@@ -62,6 +62,10 @@ final class TcpWork extends PendingWork {
     @Override
     protected boolean look() {
         group.look();
+        if (!entry.isDone()) {
+            entry.hurried = true;
+            group.session.driver.wake();
+        }
         return entry.isDone();
     }
 
