@@ -20,9 +20,10 @@ import org.yoloddp.comm.Work;
  * Ranks that are processes, on one host or several.
  *
  * <p>On a host they exchange through shared memory: buckets that the communicator allocates lie in
- * it and are worked on in place; other memory passes through a window. Between hosts it is a chain
- * over sockets, in the order of ranks. Gives the same bits as {@link
- * org.yoloddp.comm.inprocess.InProcessCommunicator}, however the ranks are spread.
+ * it and are worked on in place, by whichever rank waits, so that a rank which computes keeps its
+ * cores; other memory passes through a window. Between hosts it is a chain over sockets, in the
+ * order of ranks. Gives the same bits as {@link org.yoloddp.comm.inprocess.InProcessCommunicator},
+ * however the ranks are spread.
  *
  * <p>When a group fails, all of its ranks fail with the same cause, but of several hosts one may
  * have come through one collective more than another. On a host one word of memory says for all
