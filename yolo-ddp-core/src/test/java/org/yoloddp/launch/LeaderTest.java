@@ -364,19 +364,7 @@ class LeaderTest {
     void decisionThatNamesNobodyIsToldOfTheFirstRankThatIsThere() {
         leader = leader("1", 0);
         run(1);
-        nodes.put(
-                0,
-                new NodeState(
-                        "a0",
-                        0,
-                        "h0",
-                        2,
-                        ++beat,
-                        Phase.RUNNING,
-                        0,
-                        Request.NONE,
-                        List.of(),
-                        List.of(left(0, 0))));
+        nodes.put(0, left(Phase.RUNNING, Request.NONE, left(0, 0)));
         channel.decisions.put(0, StoreLostException.of("world", "the server", "it is gone"));
         step();
         seconds += 3;
